@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# make          library, tool, emulated card, kernels        build/
+# make demo     the main job on the embedded card
+# make check    every test, the driver in a VM included
+# make bench    speed, as ratios
+# Each folder says in its module.mk what it adds; all objects go to build/.
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+
+B := build
+CC := gcc
+WARN := -Wall -Wextra -Werror -Wno-missing-field-initializers -Wshadow -Wstrict-prototypes
+CFLAGS ?= -O2 -g
+CPPFLAGS += -I. -D_GNU_SOURCE
+ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -fPIC -pthread -MMD -MP
+
+all:
+
+include driver/module.mk
+include kernels/module.mk
+include tools/module.mk
+include runtime/module.mk
+include tests/module.mk
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c $< -o $@
+
+# The same with AddressSanitizer and UndefinedBehaviorSanitizer, for tests and fuzzers.
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+$(B)/san/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(SAN) -c $< -o $@
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+clean:
+	rm -rf $(B)
+
+.PHONY: all demo check bench clean

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The emulated card: one model, two transports. The model is a register file with side effects (driver/core/regs.h), a piece of
+ * shared memory as DDR, and one worker process per compute unit that runs the xclbin's shared object on that DDR. A transport
+ * carries register accesses to card_read()/card_write() and interrupts out of card_config.irq: direct calls (the embedded card,
+ * runtime/), or ivshmem-doorbell (tools/card/ivshmem.c) for QEMU.
+ *
+ * Threads: card_read(), card_write() and card_poll() may be called from any thread. The irq callback is called without
+ * the card's lock held, from whichever thread called in.
+ */
+#ifndef SMARTSSD_CARD_H
+#define SMARTSSD_CARD_H
+
+#include "../../driver/core/core.h"
+#include "../../driver/core/regs.h"
+
+struct card;
+
+struct card_config {
+	u64 ddr_bytes;	/* multiple of 2 MiB */
+	int ddr_fd;	/* shared memory holding the DDR (kept by the caller), or -1: the card makes a memfd */
+	u64 ddr_offset; /* where in it */
+	u32 serial;	/* goes into the DNA, so that cards differ */
+	void (*irq)(void *ctx, u32 id); /* CU interrupt with this id (xclbin's IP_LAYOUT); EMU_IRQ_SHELL for none of them */
+	void *ctx;
+};
+
+#define EMU_IRQ_SHELL 0xffffffffu
+
+/* 0 or -errno; @why says what went wrong. Worker processes end with the card, also when this process is killed. */
+int card_create(const struct card_config *config, struct card **out, struct smartssd_why *why);
+void card_destroy(struct card *card);
+
+/* 32-bit access to the user window. Addresses that nothing decodes read as 0 and ignore writes. */
+u32 card_read(struct card *card, u32 addr);
+void card_write(struct card *card, u32 addr, u32 value);
+
+/* The DDR in this process, and the shared memory behind it. */
+void *card_ddr(struct card *card);
+int card_ddr_fd(struct card *card);
+u64 card_ddr_bytes(struct card *card);
+
+/*
+ * Take note of what workers did (runs that ended, workers that died), set status bits and raise interrupts. Blocks until something happened, the
+ * timeout passes or card_kick() is called. Whoever drives the card calls it: a thread of the transport, or the thread that waits for a job.
+ * Returns 1 when an event was handled, 0 on timeout or kick. @timeout_ns: 0 looks only, ~0: no limit.
+ */
+int card_poll(struct card *card, u64 timeout_ns);
+void card_kick(struct card *card);
+
+#endif
