@@ -16,6 +16,11 @@ CFLAGS ?= -O2 -g
 CPPFLAGS += -I. -D_GNU_SOURCE
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -fPIC -pthread -MMD -MP
 
+# Collected from the folders, see tests/module.mk.
+TESTS :=
+BENCHES :=
+TEST_DEPS :=
+
 all:
 
 include driver/module.mk

@@ -3,6 +3,21 @@
 # that does; exit 77 or "# SKIP" is a skip. Folders add theirs:
 #   TESTS += $(B)/tests/unit/test_x         run by `make check` in this order
 #   BENCHES += $(B)/tests/bench/bench_x     run by `make bench`
-TESTS :=
-BENCHES :=
+# and what tests need beside themselves: TEST_DEPS += ...
 include $(wildcard tests/*/module.mk)
+
+check-build: all $(TESTS) $(TEST_DEPS)
+
+check:
+	tools/install-packages check
+	$(MAKE) kernel-debug
+	$(MAKE) -j$$(nproc) check-build
+	@tests/run $(TESTS)
+
+bench:
+	tools/install-packages bench
+	$(MAKE) kernel-plain
+	$(MAKE) -j$$(nproc) all $(BENCHES) $(TEST_DEPS)
+	@for b in $(BENCHES); do echo "== $$b"; $$b || exit 1; done
+
+.PHONY: check check-build bench
