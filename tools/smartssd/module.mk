@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The command. Verbs of other folders (tools/xclbin, tools/vm) add their objects to VERB_OBJ and their libraries to VERB_LIBS.
+# Expanded when the rule is used, because runtime/ and others are included after this file.
+.SECONDEXPANSION:
+
+TOOL_SRC := $(wildcard tools/smartssd/*.c)
+TOOL_OBJ := $(TOOL_SRC:%.c=$(B)/%.o)
+
+$(B)/smartssd: $$(TOOL_OBJ) $$(VERB_OBJ) $$(LIB_OBJ) $$(CARD_OBJ) $$(CORE_OBJ)
+	$(CC) $(LDFLAGS) -pthread $(sort $^) $(VERB_LIBS) $(LIB_LIBS) -lm -o $@
+
+all: $(B)/smartssd
