@@ -9,6 +9,7 @@ static const struct verb {
 	int (*run)(int argc, char **argv);
 	const char *summary;
 } verbs[] = {
+	{ "list", cmd_list, "NVMe devices, their health, and the FPGA paired with each" },
 	{ "xclbin", cmd_xclbin, "pack HLS C kernels into an xclbin, or say what is in one" },
 };
 

@@ -5,6 +5,7 @@
 
 TOOL_SRC := $(wildcard tools/smartssd/*.c)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(B)/%.o)
+VERB_LIBS += -lnvme
 
 $(B)/smartssd: $$(TOOL_OBJ) $$(VERB_OBJ) $$(LIB_OBJ) $$(CARD_OBJ) $$(CORE_OBJ)
 	$(CC) $(LDFLAGS) -pthread $(sort $^) $(VERB_LIBS) $(LIB_LIBS) -lm -o $@
