@@ -441,8 +441,9 @@ struct smartssd_eventfd {
  * @scope: in: SMARTSSD_COUNT_*, else EOPNOTSUPP
  * @ssd_to_card: peer to peer, never on the host link
  * @card_to_ssd: peer to peer
- * @host_to_card: on the host link, COPY and the second half of a bounced READ (counted in @bounce_read too)
- * @card_to_host: likewise, COPY and the first half of a bounced WRITE
+ * @host_to_card: on the host link: COPY_TO, COPY_BO (the host's CPU makes it: over the link and back), the second half of a bounced
+ *		  READ (counted in @bounce_read too)
+ * @card_to_host: likewise: COPY_FROM, COPY_BO, the first half of a bounced WRITE
  * @bounce_read: READ payload that went through a host bounce buffer
  * @bounce_write: WRITE payload likewise
  * @reads: I/O requests sent to files, after merging neighbours
