@@ -87,7 +87,7 @@ void smartssd_xclbin_free(struct smartssd_xclbin_info *info);
 
 /*
  * Everything that can be said of a command without looking up ids: op, flags, reserved fields, counts, dependencies (earlier ones
- * only). @index: its place in the list. 0, -EINVAL, -EOPNOTSUPP, -EOVERFLOW.
+ * only). @index: its place in the list. 0, -EINVAL, -EOPNOTSUPP, -EOVERFLOW, -ENOENT (a RUN on no CU).
  */
 int smartssd_check_cmd(const struct smartssd_cmd *cmd, u32 index);
 
