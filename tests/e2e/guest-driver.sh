@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# In the guest, ext4 on /mnt/ssd0, a second card with /mnt/ssd1: everything on the driver that needs no removal. TAP.
+. tests/e2e/lib.sh
+export SMARTSSD_DEVICE=/dev/smartssd0 SMARTSSD_TEST_DIR=/mnt/ssd0
+t=build/tests
+
+# Programs with TAP of their own: numbers may repeat, the runner adds up plans.
+for p in abi bo io job cu; do
+	echo "# conformance: $p"
+	$t/uapi/$p
+done
+
+echo "# data: ext4, raw namespace"
+head -c 8M /dev/urandom >/mnt/ssd0/raw.dat
+head -c 8M /dev/urandom >/mnt/ssd0/raw-w.dat
+sync
+$t/e2e/raw /mnt/ssd0/raw.dat /mnt/ssd0/raw-w.dat
+umount /mnt/ssd1
+head -c 48M /dev/urandom >/dev/nvme1n1
+sync
+SMARTSSD_DEVICE=/dev/smartssd1 $t/e2e/raw /dev/nvme1n1 /dev/nvme1n1
+
+echo "# every allocation failed in turn"
+$t/e2e/failnth /mnt/ssd0
+
+echo "# fault knobs"
+$t/e2e/faults $t/uapi/tk.xclbin
+
+echo "# operators through the driver: the same bytes as on the embedded card"
+cp build/e2e-data/*.npy /mnt/ssd0/ && sync
+conv=(--input /mnt/ssd0/x.npy --weight /mnt/ssd0/w.npy --bias /mnt/ssd0/b.npy --x-scale 0.02 --x-zero-point 3 --w-scale /mnt/ssd0/ws.npy
+	--w-zero-point 0 --y-scale 0.05 --y-zero-point -4 --pad 1,1,1,1)
+check "smartssd conv2d" build/smartssd conv2d "${conv[@]}" --output /tmp/y.npy --p2p require --device /dev/smartssd0 --json
+check "its result" cmp /tmp/y.npy build/e2e-data/y-embedded.out
+lookup=(--table /mnt/ssd0/t.npy --indices /mnt/ssd0/i.npy --offsets /mnt/ssd0/o.npy)
+check "smartssd lookup" build/smartssd lookup "${lookup[@]}" --output /tmp/l.npy --p2p require --device /dev/smartssd0 --json
+check "its result" cmp /tmp/l.npy build/e2e-data/l-embedded.out
+check "smartssd check: peer DMA works" build/smartssd check /dev/smartssd0
+build/smartssd list --json >/tmp/list.json
+check "smartssd list shows the SSD" grep -q SMARTSSD0000 /tmp/list.json
+check "and the FPGA paired with it" grep -q smartssd0 /tmp/list.json
+
+echo "# sysfs"
+s=/sys/class/smartssd/smartssd0
+check "pairing attribute" grep -q nvme0 $s/ssd
+check "the xclbin's UUID" grep -Eq '^[0-9a-f]{8}-[0-9a-f]{4}-' $s/xclbin_uuid
+check "peer status" grep -q '^ok' $s/peer
+done_tap

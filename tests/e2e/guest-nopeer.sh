@@ -1,0 +1,18 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# In the guest: a card without an SSD behind its switch, a virtio disk, a tmpfs. TAP.
+. tests/e2e/lib.sh
+export SMARTSSD_DEVICE=/dev/smartssd0 SMARTSSD_TEST_DIR=/tmp
+t=build/tests
+$t/uapi/io
+head -c 8M /dev/urandom >/tmp/raw.dat
+cp /tmp/raw.dat /tmp/raw-w.dat
+$t/e2e/raw /tmp/raw.dat /tmp/raw-w.dat no-filesystem
+head -c 40M /dev/urandom >/dev/vda
+$t/e2e/raw /dev/vda /dev/vda no-queue
+out=$(build/smartssd check /dev/smartssd0 2>&1)
+check "smartssd check exits 1" test $? = 1
+check "and names the cause" grep -qi 'no nvme' <<<"$out"
+sed 's/^/# /' <<<"$out"
+check "sysfs names it too" grep -q no-ssd /sys/class/smartssd/smartssd0/peer
+done_tap
