@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: BSD-2-Clause
+$(B)/tests/bench/reads: $(B)/tests/bench/reads.o $(B)/libsmartssd.a
+	$(CC) $^ -o $@ $(LIB_LIBS) -pthread
+
+bench: $(B)/tests/bench/reads $(B)/kmod-plain/smartssd.ko
+BENCHES += tests/bench/vm-reads.sh
