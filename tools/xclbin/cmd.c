@@ -1,17 +1,27 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* smartssd xclbin pack|info */
-#include <stdio.h>
 #include <string.h>
 #include "../smartssd/commands.h"
+#include "xclbin.h"
 
-static const char usage[] = "usage: smartssd xclbin pack|info ...\n";
+static const char usage[] =
+	"usage: smartssd xclbin pack -o OUT --kernel FILE.c [OPTION...]   make an xclbin from HLS C kernels\n"
+	"       smartssd xclbin info FILE [--json]                        say what is in one\n"
+	"'smartssd xclbin pack --help' lists the options; more in smartssd-xclbin(1).\n";
 
 int cmd_xclbin(int argc, char **argv)
 {
-	if (argc > 1 && !strcmp(argv[1], "--help")) {
+	if (argc > 1 && !strcmp(argv[1], "pack"))
+		return cmd_xclbin_pack(argc - 1, argv + 1);
+	if (argc > 1 && !strcmp(argv[1], "info"))
+		return cmd_xclbin_info(argc - 1, argv + 1);
+	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
 		fputs(usage, stdout);
 		return 0;
 	}
-	fputs(usage, stderr);
+	if (argc > 1)
+		fail("'%s': pack or info", argv[1]);
+	else
+		fputs(usage, stderr);
 	return 2;
 }

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* smartssd xclbin pack */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "xclbin.h"
+
+static const char usage[] =
+	"usage: smartssd xclbin pack -o OUT [--platform NAME] [--cflags FLAGS] --kernel FILE.c [OPTION...] [--kernel FILE.c ...]\n"
+	"Make an xclbin for the emulated card from HLS C kernels; their argument lists come from the C prototypes.\n"
+	"  -o, --output FILE             the xclbin (required)\n"
+	"  --platform NAME               default " XCLBIN_PLATFORM "\n"
+	"  --cflags FLAGS                more options for the C compiler ($CC, default gcc)\n"
+	"  --kernel FILE.c               a kernel: the function called like the file; what follows, up to the next --kernel, is about it\n"
+	"    --name NAME                 the function, when it is not called like the file\n"
+	"    --functional FILE.c         compile this instead (may be repeated): the same function, written for a CPU\n"
+	"    --cus N                     compute units, default 1\n"
+	"    --control chain|hs          block protocol; default: as the ap_ctrl pragma says, else chain\n"
+	"  --help                        this text; more in smartssd-xclbin(1)\n";
+
+enum { OPT_PLATFORM = 256, OPT_CFLAGS, OPT_KERNEL, OPT_NAME, OPT_FUNCTIONAL, OPT_CUS, OPT_CONTROL };
+
+static const struct option options[] = {
+	{ "output", required_argument, NULL, 'o' },
+	{ "platform", required_argument, NULL, OPT_PLATFORM },
+	{ "cflags", required_argument, NULL, OPT_CFLAGS },
+	{ "kernel", required_argument, NULL, OPT_KERNEL },
+	{ "name", required_argument, NULL, OPT_NAME },
+	{ "functional", required_argument, NULL, OPT_FUNCTIONAL },
+	{ "cus", required_argument, NULL, OPT_CUS },
+	{ "control", required_argument, NULL, OPT_CONTROL },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+static volatile sig_atomic_t interrupted;
+
+/* Only noted: the compiler gets the signal as well and ends, and then the work folder is removed on the ordinary way out. */
+static void on_signal(int sig)
+{
+	interrupted = sig;
+}
+
+static bool is_name(const char *s)
+{
+	if (!isalpha((unsigned char)*s) && *s != '_')
+		return false;
+	while (isalnum((unsigned char)*s) || *s == '_')
+		s++;
+	return !*s;
+}
+
+static int set_name(struct kernel *k, const char *name, size_t len)
+{
+	snprintf(k->proto.name, sizeof(k->proto.name), "%.*s", (int)len, name);
+	return len < sizeof(k->proto.name) ? 0 : -1;
+}
+
+/* The function is called like the file; a name that is none is complained about after the options, because --name may follow. */
+static int begin_kernel(struct pack *pack, const char *path)
+{
+	const char *base = strrchr(path, '/');
+	struct kernel *k;
+	size_t len;
+
+	base = base ? base + 1 : path;
+	len = strlen(base);
+	if (len < 3 || strcmp(base + len - 2, ".c")) {
+		fail("--kernel %s: the name of a C file ends in .c", path);
+		return -1;
+	}
+	if (pack->nr_kernels == SMARTSSD_MAX_CUS) {
+		fail("--kernel %s: more than %u kernels", path, SMARTSSD_MAX_CUS);
+		return -1;
+	}
+	k = &pack->kernels[pack->nr_kernels++];
+	k->source = path;
+	k->cus = 1;
+	k->control = -1;
+	set_name(k, base, len - 2);
+	return 0;
+}
+
+static int kernel_option(struct kernel *k, int c, const char *value)
+{
+	char *end;
+
+	switch (c) {
+	case OPT_NAME:
+		if (set_name(k, value, strlen(value)) || !is_name(value)) {
+			fail("--name %s: not the name of a C function", value);
+			return -1;
+		}
+		return 0;
+	case OPT_FUNCTIONAL:
+		if (k->nr_functional == MAX_FUNCTIONAL) {
+			fail("--functional %s: more than %u files for one kernel", value, MAX_FUNCTIONAL);
+			return -1;
+		}
+		k->functional[k->nr_functional++] = value;
+		return 0;
+	case OPT_CUS:
+		k->cus = strtoul(value, &end, 10);
+		if (!isdigit((unsigned char)*value) || *end || k->cus < 1 || k->cus > SMARTSSD_MAX_CUS) {
+			fail("--cus %s: a number from 1 to %u", value, SMARTSSD_MAX_CUS);
+			return -1;
+		}
+		return 0;
+	default:
+		k->control = !strcmp(value, "chain") ? SMARTSSD_CONTROL_CHAIN : !strcmp(value, "hs") ? SMARTSSD_CONTROL_HS : -1;
+		if (k->control < 0) {
+			fail("--control %s: chain or hs", value);
+			return -1;
+		}
+		return 0;
+	}
+}
+
+static int set_platform(struct pack *pack, const char *name)
+{
+	for (const char *c = name; *c; c++) {
+		if (!isalnum((unsigned char)*c) && !strchr("_.:-", *c)) {
+			fail("--platform %s: letters, digits and _ . : - only", name);
+			return -1;
+		}
+	}
+	if (!*name || strlen(name) >= SMARTSSD_NAME_LEN) {
+		fail("--platform %s: 1 to %d characters", name, SMARTSSD_NAME_LEN - 1);
+		return -1;
+	}
+	pack->platform = name;
+	return 0;
+}
+
+/* What options cannot say one by one. */
+static int check_options(const struct pack *pack)
+{
+	char name[SMARTSSD_NAME_LEN];
+	unsigned cus = 0;
+
+	if (!pack->out) {
+		fail("-o is missing: where the xclbin goes");
+		return -1;
+	}
+	if (!pack->nr_kernels) {
+		fail("--kernel is missing: the C file of a kernel");
+		return -1;
+	}
+	for (unsigned i = 0; i < pack->nr_kernels; i++) {
+		const struct kernel *k = &pack->kernels[i];
+
+		if (!is_name(k->proto.name)) {
+			fail("--kernel %s: '%s' is not the name of a C function; say --name NAME", k->source, k->proto.name);
+			return -1;
+		}
+		if (meta_cu_name(k, k->cus, name)) {
+			fail("--kernel %s: the kernel's name is too long: '%s:%s_%u' must fit %d characters", k->source, k->proto.name,
+			     k->proto.name, k->cus, SMARTSSD_NAME_LEN - 1);
+			return -1;
+		}
+		for (unsigned j = 0; j < i; j++) {
+			if (!strcmp(k->proto.name, pack->kernels[j].proto.name)) {
+				fail("kernel %s is given twice; more compute units of one kernel: --cus", k->proto.name);
+				return -1;
+			}
+		}
+		cus += k->cus;
+	}
+	if (cus > SMARTSSD_MAX_CUS) {
+		fail("%u compute units; a card has at most %u", cus, SMARTSSD_MAX_CUS);
+		return -1;
+	}
+	return 0;
+}
+
+/* 0, 1: help was asked for, -1 */
+static int parse_options(int argc, char **argv, struct pack *pack)
+{
+	int c;
+
+	opterr = 0;
+	optind = 0;
+	while ((c = getopt_long(argc, argv, ":ho:", options, NULL)) != -1) {
+		const char *word = argv[optind - 1];
+
+		switch (c) {
+		case 'h':
+			fputs(usage, stdout);
+			return 1;
+		case 'o':
+			pack->out = optarg;
+			break;
+		case OPT_PLATFORM:
+			if (set_platform(pack, optarg))
+				return -1;
+			break;
+		case OPT_CFLAGS:
+			pack->cflags = optarg;
+			break;
+		case OPT_KERNEL:
+			if (begin_kernel(pack, optarg))
+				return -1;
+			break;
+		case ':':
+			fail("%s: a value is missing after it", word);
+			return -1;
+		case '?':
+			fail("%s: no such option, or short for several; 'smartssd xclbin pack --help' lists them", word);
+			return -1;
+		default:
+			if (!pack->nr_kernels) {
+				fail("%s: belongs behind a --kernel", word);
+				return -1;
+			}
+			if (kernel_option(&pack->kernels[pack->nr_kernels - 1], c, optarg))
+				return -1;
+		}
+	}
+	if (optind < argc) {
+		fail("'%s': kernels are given with --kernel", argv[optind]);
+		return -1;
+	}
+	return check_options(pack);
+}
+
+static int timestamp(uint64_t *out)
+{
+	const char *text = getenv("SOURCE_DATE_EPOCH");
+	char *end;
+
+	*out = 0;
+	if (!text || !*text)
+		return 0;
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	if (!isdigit((unsigned char)*text) || *end || errno) {
+		fail("SOURCE_DATE_EPOCH=%s: not a number of seconds", text);
+		return -1;
+	}
+	return 0;
+}
+
+/* Is the function that will be compiled the one that the HLS source describes? */
+static int check_functional(const struct pack *pack, const struct kernel *k)
+{
+	struct proto *other = xalloc(sizeof(*other));
+	bool found = false;
+	int err = 0;
+
+	for (unsigned i = 0; i < k->nr_functional && !err; i++) {
+		char *text;
+
+		err = build_preprocess(pack, k->functional[i], &text);
+		if (err)
+			break;
+		strcpy(other->name, k->proto.name);
+		err = proto_scan(text, k->functional[i], other);
+		free(text);
+		if (err || !other->line)
+			continue;
+		found = true;
+		err = proto_compare(&k->proto, other);
+	}
+	if (!err && !found) {
+		fail("kernel %s: %s%s does not define a function of that name", k->proto.name, k->functional[0],
+		     k->nr_functional > 1 ? " (nor do the other functional files)" : "");
+		err = -1;
+	}
+	free(other);
+	return err;
+}
+
+static int read_kernel(const struct pack *pack, struct kernel *k)
+{
+	char *text;
+	int err = build_preprocess(pack, k->source, &text);
+
+	if (err)
+		return err;
+	err = proto_scan(text, k->source, &k->proto);
+	free(text);
+	if (err)
+		return err;
+	if (!k->proto.line) {
+		fail("%s: no definition of a function '%s'; --name NAME says which function is the kernel", k->source, k->proto.name);
+		return -1;
+	}
+	if (k->control >= 0 && k->proto.control >= 0 && k->control != k->proto.control) {
+		fail("%s: --control %s contradicts the ap_ctrl pragma of kernel %s", k->source, k->control ? "chain" : "hs", k->proto.name);
+		return -1;
+	}
+	return k->nr_functional ? check_functional(pack, k) : 0;
+}
+
+static int make(struct pack *pack)
+{
+	struct axlf x = { .platform = pack->platform };
+	uint8_t *file;
+	size_t bytes;
+	void *bits;
+	int err = timestamp(&x.timestamp);
+
+	for (unsigned i = 0; i < pack->nr_kernels && !err; i++)
+		err = read_kernel(pack, &pack->kernels[i]);
+	if (!err)
+		err = build_bitstream(pack, &bits, &bytes);
+	if (err)
+		return err;
+	axlf_add(&x, AXLF_BITSTREAM, bits, bytes);
+	err = meta_add(&x, pack);
+	if (!err && !interrupted) {
+		axlf_build(&x, &file, &bytes);
+		err = write_file(pack->out, file, bytes);
+		free(file);
+	}
+	axlf_free(&x);
+	return err;
+}
+
+static char *make_work(void)
+{
+	const char *tmp = getenv("TMPDIR");
+	char *path;
+
+	if (asprintf(&path, "%s/smartssd-xclbin-XXXXXX", tmp && *tmp ? tmp : "/tmp") < 0)
+		return NULL;
+	if (!mkdtemp(path)) {
+		fail("%s: cannot make a temporary folder: %s", path, strerror(errno));
+		free(path);
+		return NULL;
+	}
+	return path;
+}
+
+static void remove_work(char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *d;
+
+	while (dir && (d = readdir(dir)))
+		unlinkat(dirfd(dir), d->d_name, 0);
+	if (dir)
+		closedir(dir);
+	rmdir(path);
+	free(path);
+}
+
+int cmd_xclbin_pack(int argc, char **argv)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+	struct pack *pack = xalloc(sizeof(*pack));
+	int err;
+
+	pack->platform = XCLBIN_PLATFORM;
+	pack->cflags = "";
+	err = parse_options(argc, argv, pack);
+	if (err) {
+		free(pack);
+		return err > 0 ? 0 : 2;
+	}
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGHUP, &sa, NULL);
+	pack->work = make_work();
+	err = -1;
+	if (pack->work) {
+		err = make(pack);
+		remove_work(pack->work);
+	}
+	free(pack);
+	return interrupted ? 128 + interrupted : err ? 1 : 0;
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Files, child processes, complaints. */
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "xclbin.h"
+
+extern char **environ;
+
+void *xalloc(size_t bytes)
+{
+	void *p = calloc(1, bytes ? bytes : 1);
+
+	if (!p) {
+		fail("out of memory");
+		exit(1);
+	}
+	return p;
+}
+
+void fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("smartssd xclbin: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+void fail_at(const char *path, unsigned line, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "%s:%u: ", path, line);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+int read_file(const char *path, size_t max, void **data, size_t *bytes)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	size_t done = 0;
+	ssize_t n;
+	char *buf;
+
+	if (fd < 0 || fstat(fd, &st)) {
+		fail("%s: %s", path, strerror(errno));
+		goto close;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		fail("%s: not a regular file", path);
+		goto close;
+	}
+	if ((size_t)st.st_size > max) {
+		fail("%s: %llu bytes; at most %zu are supported", path, (unsigned long long)st.st_size, max);
+		goto close;
+	}
+	buf = xalloc(st.st_size + 1);
+	while (done < (size_t)st.st_size && (n = read(fd, buf + done, st.st_size - done)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			fail("%s: %s", path, strerror(errno));
+			free(buf);
+			goto close;
+		}
+		done += n;
+	}
+	close(fd);
+	buf[done] = 0;
+	*data = buf;
+	*bytes = done;
+	return 0;
+close:
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+int write_file(const char *path, const void *data, size_t bytes)
+{
+	const char *p = data;
+	mode_t mask = umask(0);
+	struct stat st;
+	char *tmp;
+	int fd;
+
+	umask(mask);
+	/* rename() would replace a device or a pipe by a file */
+	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
+		fail("%s: exists and is not a regular file", path);
+		return -1;
+	}
+	if (asprintf(&tmp, "%s.XXXXXX", path) < 0)
+		return -1;
+	fd = mkostemp(tmp, O_CLOEXEC);
+	if (fd < 0) {
+		fail("%s: cannot write there: %s", path, strerror(errno));
+		free(tmp);
+		return -1;
+	}
+	while (bytes) {
+		ssize_t n = write(fd, p, bytes);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			goto remove;
+		p += n;
+		bytes -= n;
+	}
+	if (fchmod(fd, 0666 & ~mask) || fsync(fd) || rename(tmp, path))
+		goto remove;
+	close(fd);
+	free(tmp);
+	return 0;
+remove:
+	fail("%s: %s", path, strerror(errno));
+	close(fd);
+	unlink(tmp);
+	free(tmp);
+	return -1;
+}
+
+void sha256(const void *data, size_t bytes, uint8_t digest[32])
+{
+	if (!EVP_Digest(data, bytes, digest, NULL, EVP_sha256(), NULL)) {
+		fail("libcrypto has no SHA-256");
+		exit(1);
+	}
+}
+
+static void append(struct args *a, char *word)
+{
+	a->v = realloc(a->v, (a->nr + 2) * sizeof(*a->v));
+	if (!a->v || !word) {
+		fail("out of memory");
+		exit(1);
+	}
+	a->v[a->nr++] = word;
+	a->v[a->nr] = NULL;
+}
+
+void args_add(struct args *a, const char *fmt, ...)
+{
+	char *word = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&word, fmt, ap) < 0)
+		word = NULL;
+	va_end(ap);
+	append(a, word);
+}
+
+int args_split(struct args *a, const char *text)
+{
+	char *word = xalloc(strlen(text) + 1);
+	const char *p = text;
+
+	for (;;) {
+		size_t n = 0;
+		char quote = 0;
+
+		p += strspn(p, " \t\n");
+		if (!*p)
+			break;
+		for (; *p && (quote || !strchr(" \t\n", *p)); p++) {
+			if (quote ? *p == quote : *p == '\'' || *p == '"')
+				quote = quote ? 0 : *p;
+			else
+				word[n++] = *p;
+		}
+		if (quote) {
+			fail("'%s': the quote %c is not closed", text, quote);
+			free(word);
+			return -1;
+		}
+		word[n] = 0;
+		args_add(a, "%s", word);
+	}
+	free(word);
+	return 0;
+}
+
+void args_free(struct args *a)
+{
+	for (size_t i = 0; i < a->nr; i++)
+		free(a->v[i]);
+	free(a->v);
+	*a = (struct args){ 0 };
+}
+
+int args_run(const struct args *a, const char *out)
+{
+	posix_spawn_file_actions_t files;
+	int err, status;
+	pid_t pid;
+
+	posix_spawn_file_actions_init(&files);
+	if (out)
+		posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, out, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	err = posix_spawnp(&pid, a->v[0], &files, NULL, a->v, environ);
+	posix_spawn_file_actions_destroy(&files);
+	if (err) {
+		fail("cannot run '%s': %s; it comes with the packages gcc and binutils, and $CC and $OBJCOPY name others", a->v[0],
+		     strerror(err));
+		return -1;
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -1;
+}
