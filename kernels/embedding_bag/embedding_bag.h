@@ -6,7 +6,8 @@
  *                     mode mean: divided by the number of rows of the bag; an empty bag is all zeros
  *
  *   Accumulated in IEEE single in the order of the indices; a multiply-add may be fused. Bound against the exact value:
- *   |error| <= (n + 2) * 2^-24 * sum |weight * row|, n = rows in the bag (int8 rows: row = value * scale + bias, one more rounding each: n + 4).
+ *   |error| <= (n + 2) * 2^-24 * sum |weight * row|, n = rows in the bag. int8 rows: row = value * scale + bias, and as these may cancel, the bound is
+ *   (n + 4) * 2^-24 * sum |weight| * (|value * scale| + |bias|). mean: the bound is divided by n, too.
  *
  * Row formats, dim elements each (FBGEMM's fused row-wise layout for int8):
  *   EMB_FP32  dim * 4 bytes;   EMB_FP16  dim * 2 bytes (IEEE binary16);   EMB_INT8  dim unsigned bytes, then float scale, then float bias
