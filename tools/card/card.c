@@ -167,12 +167,17 @@ void card_leave(struct card *card)
 {
 	u32 i;
 
-	card->gone = true;
+	__atomic_store_n(&card->gone, true, __ATOMIC_RELEASE);
 	for (i = 0; i < card->nr_cus; i++)
 		if (card->cu[i].pidfd >= 0)
 			syscall(SYS_pidfd_send_signal, card->cu[i].pidfd, SIGKILL, NULL, 0);
 	keeper_notify(card);
 	card_kick(card);
+}
+
+bool card_is_gone(struct card *card)
+{
+	return __atomic_load_n(&card->gone, __ATOMIC_ACQUIRE);
 }
 
 static void program(struct card *card, u32 value)

@@ -36,6 +36,9 @@ void card_destroy(struct card *card);
 u32 card_read(struct card *card, u32 addr);
 void card_write(struct card *card, u32 addr, u32 value);
 
+/* Has the card left the bus (EMU_FAULT_GONE)? */
+bool card_is_gone(struct card *card);
+
 /* The DDR in this process, and the shared memory behind it. */
 void *card_ddr(struct card *card);
 int card_ddr_fd(struct card *card);
@@ -47,8 +50,8 @@ u64 card_ddr_bytes(struct card *card);
  * Returns 1 when an event was handled, 0 on timeout or kick. @timeout_ns: 0 looks only, ~0: no limit.
  *
  * No kick is lost: one that came since the calling thread's last card_poll() returned makes this one return at once. So "check own condition,
- * then card_poll()" is safe from several threads when whoever makes a condition true kicks afterwards. A card that
- * left the bus (EMU_FAULT_GONE) kicks once.
+ * then card_poll()" is safe from several threads when whoever makes a condition true kicks afterwards. A card that leaves
+ * the bus kicks.
  */
 int card_poll(struct card *card, u64 timeout_ns);
 void card_kick(struct card *card);

@@ -91,7 +91,7 @@ struct card {
 
 	pthread_mutex_t lock;
 	bool stop;
-	bool gone;
+	bool gone; /* for good; read without the lock by card_is_gone() */
 	bool programming;  /* a request that the keeper has not finished */
 	u32 prog_request;  /* counts writes to EMU_PROG_CTRL: a newer one overtakes the one in work */
 	u64 prog_addr, prog_bytes;	 /* as written */

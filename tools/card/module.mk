@@ -8,4 +8,9 @@ CARD_SAN := $(CARD_SRC:%.c=$(B)/san/%.o)
 $(B)/smartssd-cu: $(B)/tools/card/cu_main.o
 	$(CC) $(LDFLAGS) $^ -ldl -o $@
 
-all: $(B)/smartssd-cu
+$(B)/smartssd-card: $(B)/tools/card/ivshmem.o $(B)/tools/card/ring.o $(CARD_OBJ) $(CORE_OBJ)
+	$(CC) $(LDFLAGS) -pthread $^ -ldl -o $@
+
+$(B)/tools/card/spawn.o $(B)/san/tools/card/spawn.o: CPPFLAGS += -DLIBDIR='"$(LIBDIR)"'
+
+all: $(B)/smartssd-cu $(B)/smartssd-card

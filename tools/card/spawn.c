@@ -36,7 +36,7 @@ static int try_beside(const char *file, char *path, size_t bytes)
 
 int spawn_find(char *path, size_t bytes)
 {
-	const char *env = getenv("SMARTSSD_LIBDIR");
+	const char *env = secure_getenv("SMARTSSD_LIBDIR");
 	char exe[PATH_MAX];
 	const char *tree = NULL, *p;
 	ssize_t n;
@@ -55,9 +55,9 @@ int spawn_find(char *path, size_t bytes)
 		if (tree && !try_folder(exe, tree + strlen("/build") - exe, path, bytes))
 			return 0;
 	}
-	if (dladdr((void *)spawn_find, &lib) && lib.dli_fname && !try_beside(lib.dli_fname, path, bytes))
+	if (dladdr((void *)spawn_find, &lib) && lib.dli_fname && realpath(lib.dli_fname, exe) && !try_beside(exe, path, bytes))
 		return 0;
-	return -ENOENT;
+	return try_folder(LIBDIR, strlen(LIBDIR), path, bytes);
 }
 
 struct child {
