@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Registered files: what they are, and a descriptor of our own that outlives the caller's. */
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "emu_impl.h"
+
+void emu_file_put(struct emu_file *file)
+{
+	if (atomic_fetch_sub(&file->refs, 1) != 1)
+		return;
+	close(file->fd);
+	free(file);
+}
+
+int emu_file_bytes(const struct emu_file *file, u64 *bytes)
+{
+	struct stat st;
+
+	if (file->kind == SMARTSSD_FILE_BLOCK)
+		return ioctl(file->fd, BLKGETSIZE64, bytes) ? -errno : 0;
+	if (fstat(file->fd, &st))
+		return -errno;
+	*bytes = st.st_size;
+	return 0;
+}
+
+/*
+ * O_DIRECT would refuse odd pieces and O_APPEND would move every write to the end; both belong to the open description, which we share with the
+ * caller. So such a file gets an open of its own, with the same access.
+ */
+static int own_descriptor(int fd, int flags)
+{
+	char path[40];
+	int own;
+
+	if (flags & (O_DIRECT | O_APPEND)) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		own = open(path, (flags & O_ACCMODE) | O_CLOEXEC);
+	} else {
+		own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	}
+	return own < 0 ? -errno : own;
+}
+
+int emu_file_register(struct emu *emu, struct smartssd_file *arg)
+{
+	struct emu_file *file;
+	struct stat st;
+	u64 bytes;
+	int flags, sector, ret;
+
+	if (arg->flags || arg->pad)
+		return -EINVAL;
+	flags = fcntl(arg->fd, F_GETFL);
+	if (flags < 0 || flags & O_PATH || fstat(arg->fd, &st))
+		return -EBADF;
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return -EOPNOTSUPP;
+	file = calloc(1, sizeof(*file));
+	if (!file)
+		return -ENOMEM;
+	file->fd = own_descriptor(arg->fd, flags);
+	if (file->fd < 0) {
+		ret = file->fd;
+		free(file);
+		return ret;
+	}
+	atomic_init(&file->refs, 1);
+	file->kind = S_ISBLK(st.st_mode) ? SMARTSSD_FILE_BLOCK : SMARTSSD_FILE_REGULAR;
+	file->readable = (flags & O_ACCMODE) != O_WRONLY;
+	file->writable = (flags & O_ACCMODE) != O_RDONLY;
+	file->peer_reason = emu->peer_reason;
+	file->io_align = EMU_IO_ALIGN;
+	if (S_ISBLK(st.st_mode) && !ioctl(file->fd, BLKSSZGET, &sector))
+		file->io_align = sector;
+	ret = emu_file_bytes(file, &bytes);
+	if (!ret) {
+		pthread_mutex_lock(&emu->lock);
+		ret = emu_ids_add(&emu->files, file, &arg->file);
+		pthread_mutex_unlock(&emu->lock);
+	}
+	if (ret) {
+		emu_file_put(file);
+		return ret;
+	}
+	arg->kind = file->kind;
+	arg->io_align = file->io_align;
+	arg->peer_reason = file->peer_reason;
+	arg->bytes = bytes;
+	return 0;
+}
+
+int emu_file_unregister(struct emu *emu, struct smartssd_id *id)
+{
+	struct emu_file *file;
+
+	pthread_mutex_lock(&emu->lock);
+	file = emu_ids_remove(&emu->files, id->id);
+	pthread_mutex_unlock(&emu->lock);
+	if (!file)
+		return -ENOENT;
+	emu_file_put(file);
+	return 0;
+}
