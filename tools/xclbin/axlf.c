@@ -25,7 +25,7 @@
 #define PLATFORM_BYTES	    64
 #define SECTION_BYTES	    40
 
-void put16(void *p, uint16_t v)
+void xb_put16(void *p, uint16_t v)
 {
 	uint8_t *b = p;
 
@@ -33,16 +33,16 @@ void put16(void *p, uint16_t v)
 	b[1] = v >> 8;
 }
 
-void put32(void *p, uint32_t v)
+void xb_put32(void *p, uint32_t v)
 {
-	put16(p, v);
-	put16((uint8_t *)p + 2, v >> 16);
+	xb_put16(p, v);
+	xb_put16((uint8_t *)p + 2, v >> 16);
 }
 
-void put64(void *p, uint64_t v)
+void xb_put64(void *p, uint64_t v)
 {
-	put32(p, v);
-	put32((uint8_t *)p + 4, v >> 32);
+	xb_put32(p, v);
+	xb_put32((uint8_t *)p + 4, v >> 32);
 }
 
 const char *axlf_kind_name(uint32_t kind)
@@ -83,20 +83,20 @@ static void digest(const struct axlf *x, uint8_t out[32])
 	fputs("smartssd-xclbin-1", f);
 	memcpy(platform, x->platform, strnlen(x->platform, PLATFORM_BYTES - 1));
 	fwrite(platform, sizeof(platform), 1, f);
-	put32(number, AXLF_MODE_HW_PR);
+	xb_put32(number, AXLF_MODE_HW_PR);
 	fwrite(number, 4, 1, f);
 	for (unsigned i = 0; i < x->nr; i++) {
-		put32(number, x->parts[i].kind);
+		xb_put32(number, x->parts[i].kind);
 		fwrite(number, 4, 1, f);
-		put64(number, x->parts[i].bytes);
+		xb_put64(number, x->parts[i].bytes);
 		fwrite(number, 8, 1, f);
 		fwrite(x->parts[i].data, 1, x->parts[i].bytes, f);
 	}
 	if (fclose(f)) {
-		fail("out of memory");
+		xb_report("out of memory");
 		exit(1);
 	}
-	sha256(text, bytes, out);
+	xb_sha256(text, bytes, out);
 	free(text);
 }
 
@@ -109,30 +109,30 @@ void axlf_build(const struct axlf *x, uint8_t **data, size_t *bytes)
 	for (unsigned i = 0; i < x->nr; i++)
 		total = ((total + 7) & ~7ull) + x->parts[i].bytes;
 	total = (total + 7) & ~7ull;
-	out = xalloc(total);
+	out = xb_alloc(total);
 	digest(x, hash);
 
 	memcpy(out, "xclbin2", 8);
-	put32(out + AT_SIGNATURE_LENGTH, -1);
+	xb_put32(out + AT_SIGNATURE_LENGTH, -1);
 	memset(out + AT_RESERVED, 0xff, AT_UNIQUE_ID - AT_RESERVED); /* and the key block: no signature */
 	memcpy(out + AT_UNIQUE_ID, hash + 16, 8);
-	put64(out + AT_LENGTH, total);
-	put64(out + AT_TIMESTAMP, x->timestamp);
+	xb_put64(out + AT_LENGTH, total);
+	xb_put64(out + AT_TIMESTAMP, x->timestamp);
 	out[AT_VERSION_MAJOR] = 2;
 	out[AT_VERSION_MINOR] = 1;
-	put16(out + AT_MODE, AXLF_MODE_HW_PR);
+	xb_put16(out + AT_MODE, AXLF_MODE_HW_PR);
 	memcpy(out + AT_PLATFORM, x->platform, strnlen(x->platform, PLATFORM_BYTES - 1));
 	memcpy(out + AT_UUID, hash, 16);
 	out[AT_UUID + 6] = (out[AT_UUID + 6] & 0x0f) | 0x80;
 	out[AT_UUID + 8] = (out[AT_UUID + 8] & 0x3f) | 0x80;
-	put32(out + AT_NR_SECTIONS, x->nr);
+	xb_put32(out + AT_NR_SECTIONS, x->nr);
 	for (unsigned i = 0; i < x->nr; i++) {
 		uint8_t *header = out + AT_SECTIONS + i * SECTION_BYTES;
 
 		at = (at + 7) & ~7ull;
-		put32(header, x->parts[i].kind);
-		put64(header + 24, at);
-		put64(header + 32, x->parts[i].bytes);
+		xb_put32(header, x->parts[i].kind);
+		xb_put64(header + 24, at);
+		xb_put64(header + 32, x->parts[i].bytes);
 		memcpy(out + at, x->parts[i].data, x->parts[i].bytes);
 		at += x->parts[i].bytes;
 	}

@@ -24,7 +24,7 @@ static char *work_path(const struct pack *pack, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(name, sizeof(name), fmt, ap);
 	va_end(ap);
-	path = xalloc(strlen(pack->work) + strlen(name) + 2);
+	path = xb_alloc(strlen(pack->work) + strlen(name) + 2);
 	sprintf(path, "%s/%s", pack->work, name);
 	return path;
 }
@@ -33,7 +33,7 @@ static int add_tool(struct args *a, const char *variable, const char *name)
 {
 	const char *tool = getenv(variable);
 
-	return args_split(a, tool && *tool ? tool : name);
+	return xb_args_split(a, tool && *tool ? tool : name);
 }
 
 static void complain_command(const struct args *a)
@@ -53,26 +53,26 @@ int build_preprocess(const struct pack *pack, const char *path, char **text)
 	int err;
 
 	if (access(path, R_OK)) {
-		fail("%s: %s", path, strerror(errno));
+		xb_report("%s: %s", path, strerror(errno));
 		free(out);
 		return -1;
 	}
 	err = add_tool(&a, "CC", "gcc");
 	if (!err) {
-		args_add(&a, "-E");
-		err = args_split(&a, pack->cflags);
-		args_add(&a, "%s", path);
+		xb_args_add(&a, "-E");
+		err = xb_args_split(&a, pack->cflags);
+		xb_args_add(&a, "%s", path);
 	}
 	if (!err) {
-		err = args_run(&a, out);
+		err = xb_args_run(&a, out);
 		if (err)
-			fail("%s: the preprocessor failed", path);
+			xb_report("%s: the preprocessor failed", path);
 	}
 	if (!err)
-		err = read_file(out, 64u << 20, &data, &bytes);
+		err = xb_read_file(out, 64u << 20, &data, &bytes);
 	if (!err)
 		*text = data;
-	args_free(&a);
+	xb_args_free(&a);
 	free(out);
 	return err;
 }
@@ -84,27 +84,27 @@ static int compile(const struct pack *pack, const struct kernel *k, const char *
 	struct args a = { 0 };
 	int err = add_tool(&a, "CC", "gcc");
 
-	args_add(&a, "-O3");
-	args_add(&a, "-fPIC");
-	args_add(&a, "-fvisibility=hidden");
-	args_add(&a, "-Wno-unknown-pragmas");
+	xb_args_add(&a, "-O3");
+	xb_args_add(&a, "-fPIC");
+	xb_args_add(&a, "-fvisibility=hidden");
+	xb_args_add(&a, "-Wno-unknown-pragmas");
 	if (!err)
-		err = args_split(&a, pack->cflags);
-	args_add(&a, "-frandom-seed=%s", seed);
+		err = xb_args_split(&a, pack->cflags);
+	xb_args_add(&a, "-frandom-seed=%s", seed);
 	if (cwd)
-		args_add(&a, "-ffile-prefix-map=%s=.", cwd);
+		xb_args_add(&a, "-ffile-prefix-map=%s=.", cwd);
 	/* the last one wins: what lies beside the source is called the same from everywhere */
 	if (slash)
-		args_add(&a, "-ffile-prefix-map=%.*s=", (int)(slash - source) + 1, source);
-	args_add(&a, "-c");
-	args_add(&a, "%s", source);
-	args_add(&a, "-o");
-	args_add(&a, "%s", object);
-	if (!err && (err = args_run(&a, NULL))) {
-		fail("kernel %s: compiling %s failed, nothing is written", k->proto.name, source);
+		xb_args_add(&a, "-ffile-prefix-map=%.*s=", (int)(slash - source) + 1, source);
+	xb_args_add(&a, "-c");
+	xb_args_add(&a, "%s", source);
+	xb_args_add(&a, "-o");
+	xb_args_add(&a, "%s", object);
+	if (!err && (err = xb_args_run(&a, NULL))) {
+		xb_report("kernel %s: compiling %s failed, nothing is written", k->proto.name, source);
 		complain_command(&a);
 	}
-	args_free(&a);
+	xb_args_free(&a);
 	free(cwd);
 	return err;
 }
@@ -115,24 +115,24 @@ static int join(const struct kernel *k, const struct args *objects, const char *
 	struct args a = { 0 };
 	int err = add_tool(&a, "CC", "gcc");
 
-	args_add(&a, "-r");
-	args_add(&a, "-nostdlib");
-	args_add(&a, "-o");
-	args_add(&a, "%s", out);
+	xb_args_add(&a, "-r");
+	xb_args_add(&a, "-nostdlib");
+	xb_args_add(&a, "-o");
+	xb_args_add(&a, "%s", out);
 	for (size_t i = 0; i < objects->nr; i++)
-		args_add(&a, "%s", objects->v[i]);
+		xb_args_add(&a, "%s", objects->v[i]);
 	if (!err)
-		err = args_run(&a, NULL);
-	args_free(&a);
+		err = xb_args_run(&a, NULL);
+	xb_args_free(&a);
 	if (!err)
 		err = add_tool(&a, "OBJCOPY", "objcopy");
-	args_add(&a, "--keep-global-symbol=" SMARTSSD_CU_PREFIX "%s", k->proto.name);
-	args_add(&a, "%s", out);
+	xb_args_add(&a, "--keep-global-symbol=" SMARTSSD_CU_PREFIX "%s", k->proto.name);
+	xb_args_add(&a, "%s", out);
 	if (!err)
-		err = args_run(&a, NULL);
-	args_free(&a);
+		err = xb_args_run(&a, NULL);
+	xb_args_free(&a);
 	if (err)
-		fail("kernel %s: joining its objects failed, nothing is written", k->proto.name);
+		xb_report("kernel %s: joining its objects failed, nothing is written", k->proto.name);
 	return err;
 }
 
@@ -146,7 +146,7 @@ static int build_kernel(const struct pack *pack, unsigned nr, const char *out)
 	int err;
 
 	if (!f) {
-		fail("%s: %s", stub, strerror(errno));
+		xb_report("%s: %s", stub, strerror(errno));
 		free(stub);
 		return -1;
 	}
@@ -156,14 +156,14 @@ static int build_kernel(const struct pack *pack, unsigned nr, const char *out)
 		const char *source = i == files ? stub : k->nr_functional ? k->functional[i] : k->source;
 
 		object = work_path(pack, "kernel-%u-%u.o", nr, i);
-		args_add(&objects, "%s", object);
+		xb_args_add(&objects, "%s", object);
 		snprintf(seed, sizeof(seed), "%s.%u", k->proto.name, i);
 		err = compile(pack, k, source, object, seed);
 		free(object);
 	}
 	if (!err)
 		err = join(k, &objects, out);
-	args_free(&objects);
+	xb_args_free(&objects);
 	free(stub);
 	return err;
 }
@@ -174,10 +174,10 @@ static bool wants_symbols(const char *cflags)
 	struct args a = { 0 };
 	bool found = false;
 
-	if (!args_split(&a, cflags))
+	if (!xb_args_split(&a, cflags))
 		for (size_t i = 0; i < a.nr; i++)
 			found |= !strncmp(a.v[i], "-g", 2) && strcmp(a.v[i], "-g0");
-	args_free(&a);
+	xb_args_free(&a);
 	return found;
 }
 
@@ -187,27 +187,27 @@ int build_bitstream(const struct pack *pack, void **data, size_t *bytes)
 	struct args a = { 0 };
 	int err = add_tool(&a, "CC", "gcc");
 
-	args_add(&a, "-shared");
-	args_add(&a, "-o");
-	args_add(&a, "%s", out);
+	xb_args_add(&a, "-shared");
+	xb_args_add(&a, "-o");
+	xb_args_add(&a, "%s", out);
 	for (unsigned i = 0; i < pack->nr_kernels && !err; i++) {
 		object = work_path(pack, "kernel-%u.o", i);
-		args_add(&a, "%s", object);
+		xb_args_add(&a, "%s", object);
 		err = build_kernel(pack, i, object);
 		free(object);
 	}
 	if (!err)
-		err = args_split(&a, pack->cflags);
+		err = xb_args_split(&a, pack->cflags);
 	if (!wants_symbols(pack->cflags))
-		args_add(&a, "-s");
-	args_add(&a, "-Wl,--build-id=none");
-	args_add(&a, "-Wl,-z,defs"); /* what is missing is missing now, not when a worker process loads it */
-	args_add(&a, "-lm");
-	if (!err && (err = args_run(&a, NULL)))
-		fail("linking the kernels failed, nothing is written");
+		xb_args_add(&a, "-s");
+	xb_args_add(&a, "-Wl,--build-id=none");
+	xb_args_add(&a, "-Wl,-z,defs"); /* what is missing is missing now, not when a worker process loads it */
+	xb_args_add(&a, "-lm");
+	if (!err && (err = xb_args_run(&a, NULL)))
+		xb_report("linking the kernels failed, nothing is written");
 	if (!err)
-		err = read_file(out, SMARTSSD_MAX_XCLBIN / 2, data, bytes);
-	args_free(&a);
+		err = xb_read_file(out, SMARTSSD_MAX_XCLBIN / 2, data, bytes);
+	xb_args_free(&a);
 	free(out);
 	return err;
 }

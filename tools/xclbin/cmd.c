@@ -20,7 +20,7 @@ int cmd_xclbin(int argc, char **argv)
 		return 0;
 	}
 	if (argc > 1)
-		fail("'%s': pack or info", argv[1]);
+		xb_report("'%s': pack or info", argv[1]);
 	else
 		fputs(usage, stderr);
 	return 2;

@@ -65,7 +65,7 @@ static int read_clocks(struct file *f)
 			continue;
 		nr = s->bytes < 2 ? 0 : p[0] | p[1] << 8;
 		if (s->bytes < 2 || nr > MAX_CLOCKS || 2 + nr * 136ull > s->bytes) {
-			fail("%s: CLOCK_FREQ_TOPOLOGY: %u clocks do not fit %" PRIu64 " bytes", f->path, nr, (uint64_t)s->bytes);
+			xb_report("%s: CLOCK_FREQ_TOPOLOGY: %u clocks do not fit %" PRIu64 " bytes", f->path, nr, (uint64_t)s->bytes);
 			return -1;
 		}
 		f->nr_clocks = nr;
@@ -237,7 +237,7 @@ int cmd_xclbin_info(int argc, char **argv)
 			return 0;
 		}
 		if (c != 'j') {
-			fail("%s: no such option; 'smartssd xclbin info --help' lists them", argv[optind - 1]);
+			xb_report("%s: no such option; 'smartssd xclbin info --help' lists them", argv[optind - 1]);
 			return 2;
 		}
 		json = true;
@@ -247,12 +247,12 @@ int cmd_xclbin_info(int argc, char **argv)
 		return 2;
 	}
 	f.path = argv[optind];
-	if (read_file(f.path, SMARTSSD_MAX_XCLBIN, &data, &f.bytes))
+	if (xb_read_file(f.path, SMARTSSD_MAX_XCLBIN, &data, &f.bytes))
 		return 1;
 	f.data = data;
 	err = smartssd_xclbin_parse(f.data, f.bytes, &f.info, &why);
 	if (err)
-		fail("%s: %s", f.path, why.text[0] ? why.text : strerror(-err));
+		xb_report("%s: %s", f.path, why.text[0] ? why.text : strerror(-err));
 	else
 		err = read_clocks(&f);
 	if (!err && json)

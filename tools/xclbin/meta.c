@@ -30,7 +30,7 @@ static void text_open(struct text *t)
 {
 	t->f = open_memstream(&t->data, &t->bytes);
 	if (!t->f) {
-		fail("out of memory");
+		xb_report("out of memory");
 		exit(1);
 	}
 }
@@ -38,7 +38,7 @@ static void text_open(struct text *t)
 static void text_add(struct text *t, struct axlf *x, uint32_t kind)
 {
 	if (fclose(t->f)) {
-		fail("out of memory");
+		xb_report("out of memory");
 		exit(1);
 	}
 	axlf_add(x, kind, t->data, t->bytes);
@@ -56,23 +56,23 @@ static int control_of(const struct kernel *k)
 
 static void add_memory(struct axlf *x)
 {
-	uint8_t *p = xalloc(48);
+	uint8_t *p = xb_alloc(48);
 
-	put32(p, 1);
+	xb_put32(p, 1);
 	p[8] = MEM_DDR4;
 	p[9] = 1; /* used */
-	put64(p + 16, DDR_KIB);
-	put64(p + 24, 0);
+	xb_put64(p + 16, DDR_KIB);
+	xb_put64(p + 24, 0);
 	strcpy((char *)p + 32, "bank0");
 	axlf_add(x, AXLF_MEM_TOPOLOGY, p, 48);
 }
 
 static void add_clocks(struct axlf *x)
 {
-	uint8_t *p = xalloc(2 + 136);
+	uint8_t *p = xb_alloc(2 + 136);
 
-	put16(p, 1);
-	put16(p + 2, CLOCK_MHZ);
+	xb_put16(p, 1);
+	xb_put16(p + 2, CLOCK_MHZ);
 	p[4] = CLOCK_TYPE_DATA;
 	strcpy((char *)p + 10, "DATA_CLK");
 	axlf_add(x, AXLF_CLOCKS, p, 2 + 136);
@@ -80,7 +80,7 @@ static void add_clocks(struct axlf *x)
 
 static void add_connectivity(struct axlf *x, const struct pack *pack)
 {
-	uint8_t *p = xalloc(4 + 12ul * SMARTSSD_MAX_CUS * SMARTSSD_MAX_ARGS + 12);
+	uint8_t *p = xb_alloc(4 + 12ul * SMARTSSD_MAX_CUS * SMARTSSD_MAX_ARGS + 12);
 	unsigned nr = 0, ip = 0;
 
 	for (unsigned i = 0; i < pack->nr_kernels; i++) {
@@ -90,21 +90,21 @@ static void add_connectivity(struct axlf *x, const struct pack *pack)
 			for (unsigned a = 0; a < k->proto.nr; a++) {
 				if (!k->proto.args[a].pointer)
 					continue;
-				put32(p + 4 + 12 * nr, a);
-				put32(p + 4 + 12 * nr + 4, ip);
-				put32(p + 4 + 12 * nr + 8, 0); /* bank0 */
+				xb_put32(p + 4 + 12 * nr, a);
+				xb_put32(p + 4 + 12 * nr + 4, ip);
+				xb_put32(p + 4 + 12 * nr + 8, 0); /* bank0 */
 				nr++;
 			}
 		}
 	}
-	put32(p, nr);
+	xb_put32(p, nr);
 	/* readers take struct connectivity, which has room for one */
 	axlf_add(x, AXLF_CONNECTIVITY, p, 4 + 12 * (nr ? nr : 1));
 }
 
 static void add_ips(struct axlf *x, const struct pack *pack)
 {
-	uint8_t *p = xalloc(8 + 80 * SMARTSSD_MAX_CUS);
+	uint8_t *p = xb_alloc(8 + 80 * SMARTSSD_MAX_CUS);
 	char name[SMARTSSD_NAME_LEN];
 	unsigned ip = 0;
 
@@ -114,14 +114,14 @@ static void add_ips(struct axlf *x, const struct pack *pack)
 		for (unsigned cu = 0; cu < k->cus; cu++, ip++) {
 			uint8_t *entry = p + 8 + 80 * ip;
 
-			put32(entry, IP_KERNEL);
-			put32(entry + 4, IP_INTERRUPT | ip << IP_IRQ_SHIFT | (unsigned)control_of(k) << IP_CONTROL_SHIFT);
-			put64(entry + 8, CU_BASE + CU_STEP * ip);
+			xb_put32(entry, IP_KERNEL);
+			xb_put32(entry + 4, IP_INTERRUPT | ip << IP_IRQ_SHIFT | (unsigned)control_of(k) << IP_CONTROL_SHIFT);
+			xb_put64(entry + 8, CU_BASE + CU_STEP * ip);
 			meta_cu_name(k, cu + 1, name);
 			memcpy(entry + 16, name, strlen(name));
 		}
 	}
-	put32(p, ip);
+	xb_put32(p, ip);
 	axlf_add(x, AXLF_IP_LAYOUT, p, 8 + 80 * ip);
 }
 
@@ -257,7 +257,6 @@ static void add_build(struct axlf *x, const struct pack *pack)
 	json_open(&j, "generated_by", '{');
 	json_text(&j, "name", "smartssd xclbin pack");
 	json_text(&j, "version", "1");
-	json_text(&j, "options", pack->cflags);
 	json_close(&j, '}');
 	json_open(&j, "user_regions", '[');
 	json_open(&j, NULL, '{');
@@ -332,9 +331,9 @@ static int add_source(struct json *j, const char *path, const char *role)
 	size_t bytes;
 	void *data;
 
-	if (read_file(path, 64u << 20, &data, &bytes))
+	if (xb_read_file(path, 64u << 20, &data, &bytes))
 		return -1;
-	sha256(data, bytes, digest);
+	xb_sha256(data, bytes, digest);
 	free(data);
 	for (unsigned i = 0; i < 32; i++)
 		sprintf(hex + 2 * i, "%02x", digest[i]);

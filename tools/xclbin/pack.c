@@ -71,11 +71,11 @@ static int begin_kernel(struct pack *pack, const char *path)
 	base = base ? base + 1 : path;
 	len = strlen(base);
 	if (len < 3 || strcmp(base + len - 2, ".c")) {
-		fail("--kernel %s: the name of a C file ends in .c", path);
+		xb_report("--kernel %s: the name of a C file ends in .c", path);
 		return -1;
 	}
 	if (pack->nr_kernels == SMARTSSD_MAX_CUS) {
-		fail("--kernel %s: more than %u kernels", path, SMARTSSD_MAX_CUS);
+		xb_report("--kernel %s: more than %u kernels", path, SMARTSSD_MAX_CUS);
 		return -1;
 	}
 	k = &pack->kernels[pack->nr_kernels++];
@@ -93,13 +93,13 @@ static int kernel_option(struct kernel *k, int c, const char *value)
 	switch (c) {
 	case OPT_NAME:
 		if (set_name(k, value, strlen(value)) || !is_name(value)) {
-			fail("--name %s: not the name of a C function", value);
+			xb_report("--name %s: not the name of a C function", value);
 			return -1;
 		}
 		return 0;
 	case OPT_FUNCTIONAL:
 		if (k->nr_functional == MAX_FUNCTIONAL) {
-			fail("--functional %s: more than %u files for one kernel", value, MAX_FUNCTIONAL);
+			xb_report("--functional %s: more than %u files for one kernel", value, MAX_FUNCTIONAL);
 			return -1;
 		}
 		k->functional[k->nr_functional++] = value;
@@ -107,14 +107,14 @@ static int kernel_option(struct kernel *k, int c, const char *value)
 	case OPT_CUS:
 		k->cus = strtoul(value, &end, 10);
 		if (!isdigit((unsigned char)*value) || *end || k->cus < 1 || k->cus > SMARTSSD_MAX_CUS) {
-			fail("--cus %s: a number from 1 to %u", value, SMARTSSD_MAX_CUS);
+			xb_report("--cus %s: a number from 1 to %u", value, SMARTSSD_MAX_CUS);
 			return -1;
 		}
 		return 0;
 	default:
 		k->control = !strcmp(value, "chain") ? SMARTSSD_CONTROL_CHAIN : !strcmp(value, "hs") ? SMARTSSD_CONTROL_HS : -1;
 		if (k->control < 0) {
-			fail("--control %s: chain or hs", value);
+			xb_report("--control %s: chain or hs", value);
 			return -1;
 		}
 		return 0;
@@ -125,12 +125,12 @@ static int set_platform(struct pack *pack, const char *name)
 {
 	for (const char *c = name; *c; c++) {
 		if (!isalnum((unsigned char)*c) && !strchr("_.:-", *c)) {
-			fail("--platform %s: letters, digits and _ . : - only", name);
+			xb_report("--platform %s: letters, digits and _ . : - only", name);
 			return -1;
 		}
 	}
 	if (!*name || strlen(name) >= SMARTSSD_NAME_LEN) {
-		fail("--platform %s: 1 to %d characters", name, SMARTSSD_NAME_LEN - 1);
+		xb_report("--platform %s: 1 to %d characters", name, SMARTSSD_NAME_LEN - 1);
 		return -1;
 	}
 	pack->platform = name;
@@ -144,35 +144,35 @@ static int check_options(const struct pack *pack)
 	unsigned cus = 0;
 
 	if (!pack->out) {
-		fail("-o is missing: where the xclbin goes");
+		xb_report("-o is missing: where the xclbin goes");
 		return -1;
 	}
 	if (!pack->nr_kernels) {
-		fail("--kernel is missing: the C file of a kernel");
+		xb_report("--kernel is missing: the C file of a kernel");
 		return -1;
 	}
 	for (unsigned i = 0; i < pack->nr_kernels; i++) {
 		const struct kernel *k = &pack->kernels[i];
 
 		if (!is_name(k->proto.name)) {
-			fail("--kernel %s: '%s' is not the name of a C function; say --name NAME", k->source, k->proto.name);
+			xb_report("--kernel %s: '%s' is not the name of a C function; say --name NAME", k->source, k->proto.name);
 			return -1;
 		}
 		if (meta_cu_name(k, k->cus, name)) {
-			fail("--kernel %s: the kernel's name is too long: '%s:%s_%u' must fit %d characters", k->source, k->proto.name,
+			xb_report("--kernel %s: the kernel's name is too long: '%s:%s_%u' must fit %d characters", k->source, k->proto.name,
 			     k->proto.name, k->cus, SMARTSSD_NAME_LEN - 1);
 			return -1;
 		}
 		for (unsigned j = 0; j < i; j++) {
 			if (!strcmp(k->proto.name, pack->kernels[j].proto.name)) {
-				fail("kernel %s is given twice; more compute units of one kernel: --cus", k->proto.name);
+				xb_report("kernel %s is given twice; more compute units of one kernel: --cus", k->proto.name);
 				return -1;
 			}
 		}
 		cus += k->cus;
 	}
 	if (cus > SMARTSSD_MAX_CUS) {
-		fail("%u compute units; a card has at most %u", cus, SMARTSSD_MAX_CUS);
+		xb_report("%u compute units; a card has at most %u", cus, SMARTSSD_MAX_CUS);
 		return -1;
 	}
 	return 0;
@@ -181,11 +181,11 @@ static int check_options(const struct pack *pack)
 /* 0, 1: help was asked for, -1 */
 static int parse_options(int argc, char **argv, struct pack *pack)
 {
-	int c;
+	int c, which = 0;
 
 	opterr = 0;
 	optind = 0;
-	while ((c = getopt_long(argc, argv, ":ho:", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":ho:", options, &which)) != -1) {
 		const char *word = argv[optind - 1];
 
 		switch (c) {
@@ -207,14 +207,14 @@ static int parse_options(int argc, char **argv, struct pack *pack)
 				return -1;
 			break;
 		case ':':
-			fail("%s: a value is missing after it", word);
+			xb_report("%s: a value is missing after it", word);
 			return -1;
 		case '?':
-			fail("%s: no such option, or short for several; 'smartssd xclbin pack --help' lists them", word);
+			xb_report("%s: no such option, or short for several; 'smartssd xclbin pack --help' lists them", word);
 			return -1;
 		default:
 			if (!pack->nr_kernels) {
-				fail("%s: belongs behind a --kernel", word);
+				xb_report("--%s: belongs behind the --kernel that it is about", options[which].name);
 				return -1;
 			}
 			if (kernel_option(&pack->kernels[pack->nr_kernels - 1], c, optarg))
@@ -222,7 +222,7 @@ static int parse_options(int argc, char **argv, struct pack *pack)
 		}
 	}
 	if (optind < argc) {
-		fail("'%s': kernels are given with --kernel", argv[optind]);
+		xb_report("'%s': kernels are given with --kernel", argv[optind]);
 		return -1;
 	}
 	return check_options(pack);
@@ -239,7 +239,7 @@ static int timestamp(uint64_t *out)
 	errno = 0;
 	*out = strtoull(text, &end, 10);
 	if (!isdigit((unsigned char)*text) || *end || errno) {
-		fail("SOURCE_DATE_EPOCH=%s: not a number of seconds", text);
+		xb_report("SOURCE_DATE_EPOCH=%s: not a number of seconds", text);
 		return -1;
 	}
 	return 0;
@@ -248,7 +248,7 @@ static int timestamp(uint64_t *out)
 /* Is the function that will be compiled the one that the HLS source describes? */
 static int check_functional(const struct pack *pack, const struct kernel *k)
 {
-	struct proto *other = xalloc(sizeof(*other));
+	struct proto *other = xb_alloc(sizeof(*other));
 	bool found = false;
 	int err = 0;
 
@@ -267,7 +267,7 @@ static int check_functional(const struct pack *pack, const struct kernel *k)
 		err = proto_compare(&k->proto, other);
 	}
 	if (!err && !found) {
-		fail("kernel %s: %s%s does not define a function of that name", k->proto.name, k->functional[0],
+		xb_report("kernel %s: %s%s does not define a function of that name", k->proto.name, k->functional[0],
 		     k->nr_functional > 1 ? " (nor do the other functional files)" : "");
 		err = -1;
 	}
@@ -287,11 +287,11 @@ static int read_kernel(const struct pack *pack, struct kernel *k)
 	if (err)
 		return err;
 	if (!k->proto.line) {
-		fail("%s: no definition of a function '%s'; --name NAME says which function is the kernel", k->source, k->proto.name);
+		xb_report("%s: no definition of a function '%s'; --name NAME says which function is the kernel", k->source, k->proto.name);
 		return -1;
 	}
 	if (k->control >= 0 && k->proto.control >= 0 && k->control != k->proto.control) {
-		fail("%s: --control %s contradicts the ap_ctrl pragma of kernel %s", k->source, k->control ? "chain" : "hs", k->proto.name);
+		xb_report("%s: --control %s contradicts the ap_ctrl pragma of kernel %s", k->source, k->control ? "chain" : "hs", k->proto.name);
 		return -1;
 	}
 	return k->nr_functional ? check_functional(pack, k) : 0;
@@ -315,7 +315,7 @@ static int make(struct pack *pack)
 	err = meta_add(&x, pack);
 	if (!err && !interrupted) {
 		axlf_build(&x, &file, &bytes);
-		err = write_file(pack->out, file, bytes);
+		err = xb_write_file(pack->out, file, bytes);
 		free(file);
 	}
 	axlf_free(&x);
@@ -330,7 +330,7 @@ static char *make_work(void)
 	if (asprintf(&path, "%s/smartssd-xclbin-XXXXXX", tmp && *tmp ? tmp : "/tmp") < 0)
 		return NULL;
 	if (!mkdtemp(path)) {
-		fail("%s: cannot make a temporary folder: %s", path, strerror(errno));
+		xb_report("%s: cannot make a temporary folder: %s", path, strerror(errno));
 		free(path);
 		return NULL;
 	}
@@ -353,7 +353,7 @@ static void remove_work(char *path)
 int cmd_xclbin_pack(int argc, char **argv)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
-	struct pack *pack = xalloc(sizeof(*pack));
+	struct pack *pack = xb_alloc(sizeof(*pack));
 	int err;
 
 	pack->platform = XCLBIN_PLATFORM;

@@ -85,11 +85,11 @@ static int set_control(struct proto *p, const char *mode, const char *path, unsi
 	} else if (!strcasecmp(mode, "ap_ctrl_chain")) {
 		control = SMARTSSD_CONTROL_CHAIN;
 	} else {
-		fail_at(path, line, "kernel %s: %s: a kernel without start and done cannot be run; ap_ctrl_chain or ap_ctrl_hs", p->name, mode);
+		xb_report_at(path, line, "kernel %s: %s: a kernel without start and done cannot be run; ap_ctrl_chain or ap_ctrl_hs", p->name, mode);
 		return -1;
 	}
 	if (p->control >= 0 && p->control != control) {
-		fail_at(path, line, "kernel %s: %s contradicts an earlier pragma", p->name, mode);
+		xb_report_at(path, line, "kernel %s: %s contradicts an earlier pragma", p->name, mode);
 		return -1;
 	}
 	p->control = control;
@@ -111,24 +111,24 @@ int pragma_interface(struct proto *p, const char *text, const char *path, unsign
 		return 0;
 	parse(text, &in);
 	if (!*in.mode || !*in.port) {
-		fail_at(path, line, "kernel %s: an INTERFACE pragma names a mode and a port: m_axi port=x, s_axilite port=n", p->name);
+		xb_report_at(path, line, "kernel %s: an INTERFACE pragma names a mode and a port: m_axi port=x, s_axilite port=n", p->name);
 		return -1;
 	}
 	if (!strncasecmp(in.mode, "ap_ctrl_", 8)) {
 		if (strcmp(in.port, "return")) {
-			fail_at(path, line, "kernel %s: %s belongs to port=return", p->name, in.mode);
+			xb_report_at(path, line, "kernel %s: %s belongs to port=return", p->name, in.mode);
 			return -1;
 		}
 		return set_control(p, in.mode, path, line);
 	}
 	m_axi = !strcasecmp(in.mode, "m_axi");
 	if (!m_axi && strcasecmp(in.mode, "s_axilite")) {
-		fail_at(path, line, "kernel %s: port=%s: '%s' is not supported; m_axi for pointers, s_axilite for scalars", p->name, in.port,
+		xb_report_at(path, line, "kernel %s: port=%s: '%s' is not supported; m_axi for pointers, s_axilite for scalars", p->name, in.port,
 			in.mode);
 		return -1;
 	}
 	if (!m_axi && *in.offset) {
-		fail_at(path, line, "kernel %s: port=%s: register offsets follow from the argument list; take 'offset=%s' away", p->name, in.port,
+		xb_report_at(path, line, "kernel %s: port=%s: register offsets follow from the argument list; take 'offset=%s' away", p->name, in.port,
 			in.offset);
 		return -1;
 	}
@@ -136,7 +136,7 @@ int pragma_interface(struct proto *p, const char *text, const char *path, unsign
 		return 0;
 	arg = find_arg(p, in.port);
 	if (!arg) {
-		fail_at(path, line, "kernel %s: port=%s: there is no such argument", p->name, in.port);
+		xb_report_at(path, line, "kernel %s: port=%s: there is no such argument", p->name, in.port);
 		return -1;
 	}
 	if (!m_axi) {
@@ -144,16 +144,16 @@ int pragma_interface(struct proto *p, const char *text, const char *path, unsign
 		return 0;
 	}
 	if (!arg->pointer) {
-		fail_at(path, line, "kernel %s: port=%s: m_axi is for pointers, and this is '%s'", p->name, in.port, arg->type);
+		xb_report_at(path, line, "kernel %s: port=%s: m_axi is for pointers, and this is '%s'", p->name, in.port, arg->type);
 		return -1;
 	}
 	if (*in.offset && strcasecmp(in.offset, "slave")) {
-		fail_at(path, line, "kernel %s: port=%s: offset=%s is not supported; offset=slave", p->name, in.port, in.offset);
+		xb_report_at(path, line, "kernel %s: port=%s: offset=%s is not supported; offset=slave", p->name, in.port, in.offset);
 		return -1;
 	}
 	for (const char *c = in.bundle; *c; c++) {
 		if (!isalnum((unsigned char)*c) && *c != '_') {
-			fail_at(path, line, "kernel %s: port=%s: bundle=%s is not a name", p->name, in.port, in.bundle);
+			xb_report_at(path, line, "kernel %s: port=%s: bundle=%s is not a name", p->name, in.port, in.bundle);
 			return -1;
 		}
 	}
@@ -170,7 +170,7 @@ int pragma_finish(struct proto *p)
 		if (!arg->pointer)
 			continue;
 		if (arg->s_axilite && !arg->m_axi) {
-			fail_at(p->path, arg->line,
+			xb_report_at(p->path, arg->line,
 				"kernel %s, argument '%s': s_axilite alone makes a register of what it points to; add m_axi port=%s offset=slave",
 				p->name, arg->name, arg->name);
 			return -1;

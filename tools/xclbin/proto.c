@@ -56,7 +56,7 @@ static void push(struct scan *s, struct token t)
 	if (!(s->nr & (s->nr + 1))) {
 		s->tok = realloc(s->tok, (2 * s->nr + 2) * sizeof(t));
 		if (!s->tok) {
-			fail("out of memory");
+			xb_report("out of memory");
 			exit(1);
 		}
 	}
@@ -73,7 +73,7 @@ static void line_marker(struct scan *s, const char *p, unsigned *line, const cha
 	p = end + strspn(end, " ");
 	if (*p++ != '"')
 		return;
-	name = xalloc(strcspn(p, "\n") + 1);
+	name = xb_alloc(strcspn(p, "\n") + 1);
 	for (; *p && *p != '"' && *p != '\n'; p++) {
 		if (*p == '\\' && p[1])
 			p++;
@@ -81,7 +81,7 @@ static void line_marker(struct scan *s, const char *p, unsigned *line, const cha
 	}
 	s->paths = realloc(s->paths, (s->nr_paths + 1) * sizeof(char *));
 	if (!s->paths) {
-		fail("out of memory");
+		xb_report("out of memory");
 		exit(1);
 	}
 	*path = s->paths[s->nr_paths++] = name;
@@ -334,7 +334,7 @@ static size_t read_typedef(struct scan *s, size_t i)
 	a.len = name->len;
 	s->alias = realloc(s->alias, (s->nr_alias + 1) * sizeof(a));
 	if (!s->alias) {
-		fail("out of memory");
+		xb_report("out of memory");
 		exit(1);
 	}
 	s->alias[s->nr_alias++] = a;
@@ -346,9 +346,9 @@ static size_t read_typedef(struct scan *s, size_t i)
 static int refuse(const struct token *t, const struct proto *p, const struct token *name, unsigned nr, const char *why)
 {
 	if (name)
-		fail_at(t->path, t->line, "kernel %s, argument '%.*s': %s", p->name, (int)name->len, name->text, why);
+		xb_report_at(t->path, t->line, "kernel %s, argument '%.*s': %s", p->name, (int)name->len, name->text, why);
 	else
-		fail_at(t->path, t->line, "kernel %s, argument %u: %s", p->name, nr + 1, why);
+		xb_report_at(t->path, t->line, "kernel %s, argument %u: %s", p->name, nr + 1, why);
 	return -1;
 }
 
@@ -477,7 +477,7 @@ static int read_params(const struct scan *s, size_t open, size_t close, struct p
 		if (i < close && !is(t, ","))
 			continue;
 		if (p->nr == SMARTSSD_MAX_ARGS) {
-			fail_at(t->path, t->line, "kernel %s: more than %u arguments", p->name, SMARTSSD_MAX_ARGS);
+			xb_report_at(t->path, t->line, "kernel %s: more than %u arguments", p->name, SMARTSSD_MAX_ARGS);
 			return -1;
 		}
 		if (read_param(s, from, i, p))
@@ -508,7 +508,7 @@ static int check_result(const struct scan *s, size_t from, size_t to, const stru
 			break;
 		t = &s->tok[i];
 		if (is(t, "static") || is(t, "inline") || is(t, "__inline") || is(t, "__inline__")) {
-			fail_at(name->path, name->line, "kernel %s is %.*s; only a plain function can be called from outside", p->name,
+			xb_report_at(name->path, name->line, "kernel %s is %.*s; only a plain function can be called from outside", p->name,
 				(int)t->len, t->text);
 			return -1;
 		}
@@ -520,7 +520,7 @@ static int check_result(const struct scan *s, size_t from, size_t to, const stru
 			break;
 	}
 	if (!is_void) {
-		fail_at(name->path, name->line, "kernel %s must return void; results go through a pointer argument", p->name);
+		xb_report_at(name->path, name->line, "kernel %s must return void; results go through a pointer argument", p->name);
 		return -1;
 	}
 	return 0;
@@ -604,12 +604,12 @@ int proto_compare(const struct proto *a, const struct proto *b)
 
 		if (x->pointer == y->pointer && !strcmp(x->ctype, y->ctype))
 			continue;
-		fail_at(b->path, y->line, "kernel %s, argument %u: '%s %s' here, but '%s %s' in %s:%u", b->name, i + 1, y->type, y->name,
+		xb_report_at(b->path, y->line, "kernel %s, argument %u: '%s %s' here, but '%s %s' in %s:%u", b->name, i + 1, y->type, y->name,
 			x->type, x->name, a->path, x->line);
 		return -1;
 	}
 	if (a->nr != b->nr) {
-		fail_at(b->path, b->line, "kernel %s has %u arguments here, but %u in %s:%u", b->name, b->nr, a->nr, a->path, a->line);
+		xb_report_at(b->path, b->line, "kernel %s has %u arguments here, but %u in %s:%u", b->name, b->nr, a->nr, a->path, a->line);
 		return -1;
 	}
 	return 0;

@@ -14,18 +14,18 @@
 
 extern char **environ;
 
-void *xalloc(size_t bytes)
+void *xb_alloc(size_t bytes)
 {
 	void *p = calloc(1, bytes ? bytes : 1);
 
 	if (!p) {
-		fail("out of memory");
+		xb_report("out of memory");
 		exit(1);
 	}
 	return p;
 }
 
-void fail(const char *fmt, ...)
+void xb_report(const char *fmt, ...)
 {
 	va_list ap;
 
@@ -36,7 +36,7 @@ void fail(const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
-void fail_at(const char *path, unsigned line, const char *fmt, ...)
+void xb_report_at(const char *path, unsigned line, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -47,7 +47,7 @@ void fail_at(const char *path, unsigned line, const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
-int read_file(const char *path, size_t max, void **data, size_t *bytes)
+int xb_read_file(const char *path, size_t max, void **data, size_t *bytes)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
@@ -56,23 +56,23 @@ int read_file(const char *path, size_t max, void **data, size_t *bytes)
 	char *buf;
 
 	if (fd < 0 || fstat(fd, &st)) {
-		fail("%s: %s", path, strerror(errno));
+		xb_report("%s: %s", path, strerror(errno));
 		goto close;
 	}
 	if (!S_ISREG(st.st_mode)) {
-		fail("%s: not a regular file", path);
+		xb_report("%s: not a regular file", path);
 		goto close;
 	}
 	if ((size_t)st.st_size > max) {
-		fail("%s: %llu bytes; at most %zu are supported", path, (unsigned long long)st.st_size, max);
+		xb_report("%s: %llu bytes; at most %zu are supported", path, (unsigned long long)st.st_size, max);
 		goto close;
 	}
-	buf = xalloc(st.st_size + 1);
+	buf = xb_alloc(st.st_size + 1);
 	while (done < (size_t)st.st_size && (n = read(fd, buf + done, st.st_size - done)) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			fail("%s: %s", path, strerror(errno));
+			xb_report("%s: %s", path, strerror(errno));
 			free(buf);
 			goto close;
 		}
@@ -89,7 +89,7 @@ close:
 	return -1;
 }
 
-int write_file(const char *path, const void *data, size_t bytes)
+int xb_write_file(const char *path, const void *data, size_t bytes)
 {
 	const char *p = data;
 	mode_t mask = umask(0);
@@ -100,14 +100,14 @@ int write_file(const char *path, const void *data, size_t bytes)
 	umask(mask);
 	/* rename() would replace a device or a pipe by a file */
 	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
-		fail("%s: exists and is not a regular file", path);
+		xb_report("%s: exists and is not a regular file", path);
 		return -1;
 	}
 	if (asprintf(&tmp, "%s.XXXXXX", path) < 0)
 		return -1;
 	fd = mkostemp(tmp, O_CLOEXEC);
 	if (fd < 0) {
-		fail("%s: cannot write there: %s", path, strerror(errno));
+		xb_report("%s: cannot write there: %s", path, strerror(errno));
 		free(tmp);
 		return -1;
 	}
@@ -127,17 +127,17 @@ int write_file(const char *path, const void *data, size_t bytes)
 	free(tmp);
 	return 0;
 remove:
-	fail("%s: %s", path, strerror(errno));
+	xb_report("%s: %s", path, strerror(errno));
 	close(fd);
 	unlink(tmp);
 	free(tmp);
 	return -1;
 }
 
-void sha256(const void *data, size_t bytes, uint8_t digest[32])
+void xb_sha256(const void *data, size_t bytes, uint8_t digest[32])
 {
 	if (!EVP_Digest(data, bytes, digest, NULL, EVP_sha256(), NULL)) {
-		fail("libcrypto has no SHA-256");
+		xb_report("libcrypto has no SHA-256");
 		exit(1);
 	}
 }
@@ -146,14 +146,14 @@ static void append(struct args *a, char *word)
 {
 	a->v = realloc(a->v, (a->nr + 2) * sizeof(*a->v));
 	if (!a->v || !word) {
-		fail("out of memory");
+		xb_report("out of memory");
 		exit(1);
 	}
 	a->v[a->nr++] = word;
 	a->v[a->nr] = NULL;
 }
 
-void args_add(struct args *a, const char *fmt, ...)
+void xb_args_add(struct args *a, const char *fmt, ...)
 {
 	char *word = NULL;
 	va_list ap;
@@ -165,9 +165,9 @@ void args_add(struct args *a, const char *fmt, ...)
 	append(a, word);
 }
 
-int args_split(struct args *a, const char *text)
+int xb_args_split(struct args *a, const char *text)
 {
-	char *word = xalloc(strlen(text) + 1);
+	char *word = xb_alloc(strlen(text) + 1);
 	const char *p = text;
 
 	for (;;) {
@@ -184,18 +184,18 @@ int args_split(struct args *a, const char *text)
 				word[n++] = *p;
 		}
 		if (quote) {
-			fail("'%s': the quote %c is not closed", text, quote);
+			xb_report("'%s': the quote %c is not closed", text, quote);
 			free(word);
 			return -1;
 		}
 		word[n] = 0;
-		args_add(a, "%s", word);
+		xb_args_add(a, "%s", word);
 	}
 	free(word);
 	return 0;
 }
 
-void args_free(struct args *a)
+void xb_args_free(struct args *a)
 {
 	for (size_t i = 0; i < a->nr; i++)
 		free(a->v[i]);
@@ -203,7 +203,7 @@ void args_free(struct args *a)
 	*a = (struct args){ 0 };
 }
 
-int args_run(const struct args *a, const char *out)
+int xb_args_run(const struct args *a, const char *out)
 {
 	posix_spawn_file_actions_t files;
 	int err, status;
@@ -215,7 +215,7 @@ int args_run(const struct args *a, const char *out)
 	err = posix_spawnp(&pid, a->v[0], &files, NULL, a->v, environ);
 	posix_spawn_file_actions_destroy(&files);
 	if (err) {
-		fail("cannot run '%s': %s; it comes with the packages gcc and binutils, and $CC and $OBJCOPY name others", a->v[0],
+		xb_report("cannot run '%s': %s; it comes with the packages gcc and binutils, and $CC and $OBJCOPY name others", a->v[0],
 		     strerror(err));
 		return -1;
 	}

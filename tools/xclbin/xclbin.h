@@ -114,26 +114,26 @@ void axlf_free(struct axlf *x);
 const char *axlf_kind_name(uint32_t kind);
 
 /* Little-endian stores. */
-void put16(void *p, uint16_t v);
-void put32(void *p, uint32_t v);
-void put64(void *p, uint64_t v);
+void xb_put16(void *p, uint16_t v);
+void xb_put32(void *p, uint32_t v);
+void xb_put64(void *p, uint64_t v);
 
 /* meta.c: every section that describes the kernels */
 int meta_add(struct axlf *x, const struct pack *pack);
 /* "kernel:kernel_N", N from 1 */
 int meta_cu_name(const struct kernel *k, unsigned n, char name[SMARTSSD_NAME_LEN]);
 
-/* util.c */
-void *xalloc(size_t bytes); /* zeroed; a tool has nothing to do without memory, so it ends */
+/* util.c; the prefix because these names are anybody's */
+void *xb_alloc(size_t bytes); /* zeroed; a tool has nothing to do without memory, so it ends */
 /* "smartssd xclbin: ..." */
-void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void xb_report(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* "FILE:LINE: ..." as compilers do */
-void fail_at(const char *path, unsigned line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void xb_report_at(const char *path, unsigned line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Whole file into new memory, with a zero byte behind it. */
-int read_file(const char *path, size_t max, void **data, size_t *bytes);
+int xb_read_file(const char *path, size_t max, void **data, size_t *bytes);
 /* Whole or not at all: temporary name in the same folder, then rename. */
-int write_file(const char *path, const void *data, size_t bytes);
-void sha256(const void *data, size_t bytes, uint8_t digest[32]);
+int xb_write_file(const char *path, const void *data, size_t bytes);
+void xb_sha256(const void *data, size_t bytes, uint8_t digest[32]);
 
 /* An argument vector under construction. */
 struct args {
@@ -141,12 +141,12 @@ struct args {
 	size_t nr;
 };
 
-void args_add(struct args *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void xb_args_add(struct args *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Split at blanks; 'quotes' and "quotes" keep them. */
-int args_split(struct args *a, const char *text);
-void args_free(struct args *a);
+int xb_args_split(struct args *a, const char *text);
+void xb_args_free(struct args *a);
 /* Run and wait; @out: standard output goes to this file, or NULL. 0, or -1 when it could not run or did not exit with 0 (then what it printed tells). */
-int args_run(const struct args *a, const char *out);
+int xb_args_run(const struct args *a, const char *out);
 
 int cmd_xclbin_pack(int argc, char **argv);
 int cmd_xclbin_info(int argc, char **argv);
