@@ -10,7 +10,10 @@ static const struct verb {
 	const char *summary;
 } verbs[] = {
 	{ "list", cmd_list, "NVMe devices, their health, and the FPGA paired with each" },
+	{ "check", cmd_check, "does each card's data go peer to peer, and if not, why not and what to do" },
+	{ "conv2d", cmd_conv2d, "a quantised convolution on NumPy files" },
 	{ "xclbin", cmd_xclbin, "pack HLS C kernels into an xclbin, or say what is in one" },
+	{ "vm", cmd_vm, "boot a guest with emulated SmartSSDs and run a program in it" },
 };
 
 #define NR_VERBS (sizeof(verbs) / sizeof(verbs[0]))

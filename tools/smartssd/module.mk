@@ -5,9 +5,14 @@
 
 TOOL_SRC := $(wildcard tools/smartssd/*.c)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(B)/%.o)
-VERB_LIBS += -lnvme
+VERB_LIBS += -lnvme -lz
 
 $(B)/smartssd: $$(TOOL_OBJ) $$(VERB_OBJ) $$(LIB_OBJ) $$(CARD_OBJ) $$(CORE_OBJ)
 	$(CC) $(LDFLAGS) -pthread $(sort $^) $(VERB_LIBS) $(LIB_LIBS) -lm -o $@
 
 all: $(B)/smartssd
+
+# The same with the sanitizers, for tests with malformed files. It finds kernels.xclbin by SMARTSSD_LIBDIR.
+TOOL_SAN = $(patsubst $(B)/%,$(B)/san/%,$(sort $(TOOL_OBJ) $(VERB_OBJ) $(LIB_OBJ) $(CARD_OBJ) $(CORE_OBJ)))
+$(B)/san/smartssd: $$(TOOL_SAN)
+	$(CC) $(LDFLAGS) $(SAN) -pthread $^ $(VERB_LIBS) $(LIB_LIBS) -lm -o $@
