@@ -31,7 +31,8 @@ int smartssd_find_file(const char *name, char *path, size_t bytes)
 	ssize_t n;
 	Dl_info info;
 
-	if (!*name || strchr(name, '/'))
+	/* a name of ours, perhaps in a folder of ours; nothing that leads out */
+	if (!*name || *name == '/' || strstr(name, ".."))
 		return -EINVAL;
 	if (folder && *folder && !try_folder(folder, strlen(folder), name, path, bytes))
 		return 0;

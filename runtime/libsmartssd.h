@@ -218,7 +218,7 @@ struct smartssd_embedding_bag {
 int smartssd_embedding_bag(struct smartssd_device *dev, const struct smartssd_embedding_bag *op, float *y, struct smartssd_report *report,
 			   const struct smartssd_progress *progress, struct smartssd_error *err);
 
-/* Where this build or installation keeps a file ("kernels.xclbin", "smartssd-cu"): -ENOENT. $SMARTSSD_LIBDIR goes first. */
+/* Where this build or installation keeps a file ("kernels.xclbin", "smartssd-cu", "vm/build-kernel.sh"): -ENOENT. $SMARTSSD_LIBDIR goes first. */
 int smartssd_find_file(const char *name, char *path, size_t bytes);
 
 #ifdef __cplusplus

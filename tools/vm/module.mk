@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The VM runner. The guest's init is static: it is alone in the initramfs.
+VERB_OBJ += $(patsubst %,$(B)/tools/vm/%.o,vm qemu klog)
+
 VM_FILES := $(B)/vm-init $(B)/vm/build-kernel.sh $(B)/vm/guest.config $(B)/vm/guest-debug.config
 
 $(B)/vm-init: tools/vm/init.c
