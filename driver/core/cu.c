@@ -28,6 +28,26 @@ static void reg_write(const struct smartssd_bus *bus, u32 addr, u32 value)
 	bus->write(bus->ctx, addr, value);
 }
 
+/* Done was seen: take it and its interrupt. */
+static int acknowledge(const struct smartssd_bus *bus, const struct smartssd_cu_desc *cu)
+{
+	u32 base = (u32)cu->base;
+	u32 isr;
+
+	/* Before the status is cleared: while done is held, the status sets itself again. */
+	if (cu->control == SMARTSSD_CONTROL_CHAIN)
+		reg_write(bus, base + CU_CTRL, CU_CTRL_CONTINUE);
+	if (cu->irq == NO_IRQ)
+		return 0;
+	isr = reg_read(bus, base + CU_ISR);
+	if (isr == GONE)
+		return -ENODEV;
+	/* Toggles: write back exactly what is set. */
+	if (isr & ISR_BITS)
+		reg_write(bus, base + CU_ISR, isr & ISR_BITS);
+	return 0;
+}
+
 int smartssd_cu_start(const struct smartssd_bus *bus, const struct smartssd_cu_desc *cu,
 		      const struct smartssd_reg *regs, u32 nr_regs)
 {
@@ -40,8 +60,8 @@ int smartssd_cu_start(const struct smartssd_bus *bus, const struct smartssd_cu_d
 	if (ctrl & CU_CTRL_START)
 		return -EBUSY;
 	/* A done that nobody took must not pass for this run's. HS: the read above took it. */
-	if ((ctrl & CU_CTRL_DONE) && cu->control == SMARTSSD_CONTROL_CHAIN)
-		reg_write(bus, base + CU_CTRL, CU_CTRL_CONTINUE);
+	if ((ctrl & CU_CTRL_DONE) && acknowledge(bus, cu))
+		return -ENODEV;
 
 	for (i = 0; i < nr_regs; i++)
 		reg_write(bus, base + regs[i].offset, regs[i].value);
@@ -55,29 +75,13 @@ int smartssd_cu_start(const struct smartssd_bus *bus, const struct smartssd_cu_d
 
 int smartssd_cu_finish(const struct smartssd_bus *bus, const struct smartssd_cu_desc *cu)
 {
-	u32 base = (u32)cu->base;
-	u32 ctrl, isr;
+	u32 ctrl = reg_read(bus, (u32)cu->base + CU_CTRL);
 
-	ctrl = reg_read(bus, base + CU_CTRL);
 	if (ctrl == GONE)
 		return -ENODEV;
 	if (!(ctrl & CU_CTRL_DONE))
 		return 0;
-	/*
-	 * Before the status is cleared: while the level of done is held, the status sets itself
-	 * again.
-	 */
-	if (cu->control == SMARTSSD_CONTROL_CHAIN)
-		reg_write(bus, base + CU_CTRL, CU_CTRL_CONTINUE);
-	if (cu->irq != NO_IRQ) {
-		isr = reg_read(bus, base + CU_ISR);
-		if (isr == GONE)
-			return -ENODEV;
-		/* Toggles: write back exactly what is set. */
-		if (isr & ISR_BITS)
-			reg_write(bus, base + CU_ISR, isr & ISR_BITS);
-	}
-	return 1;
+	return acknowledge(bus, cu) ? -ENODEV : 1;
 }
 
 int smartssd_emu_program(const struct smartssd_bus *bus, u64 address, u64 bytes,
