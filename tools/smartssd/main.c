@@ -12,6 +12,8 @@ static const struct verb {
 	{ "list", cmd_list, "NVMe devices, their health, and the FPGA paired with each" },
 	{ "check", cmd_check, "does each card's data go peer to peer, and if not, why not and what to do" },
 	{ "conv2d", cmd_conv2d, "a quantised convolution on NumPy files" },
+	{ "lookup", cmd_lookup, "pool rows of an embedding table, on NumPy files" },
+	{ "demo", cmd_demo, "a picture and a recommendation batch, computed next to the data and checked" },
 	{ "xclbin", cmd_xclbin, "pack HLS C kernels into an xclbin, or say what is in one" },
 	{ "vm", cmd_vm, "boot a guest with emulated SmartSSDs and run a program in it" },
 };

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The command from outside. fakesys.so gives it another machine's sysfs and nodes; the sanitizer build takes the malformed files.
+$(B)/tests/cli/fakesys.so: tests/cli/fakesys.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=gnu11 $(WARN) -O2 -fPIC -shared $< -ldl -o $@
+
+TEST_DEPS += $(B)/tests/cli/fakesys.so $(B)/san/smartssd
+TESTS += $(wildcard tests/cli/test_*.sh)
