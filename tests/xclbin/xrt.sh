@@ -52,7 +52,7 @@ SOURCE_DATE_EPOCH=1234567890 "$tool" pack -o dated.xclbin --platform some.other:
 compare 'another platform, dated' dated.xclbin 1234567890 20
 "$tool" pack -o many.xclbin --kernel second.c --cus 64
 compare '64 units' many.xclbin 0 140
-if [ -f "$root/build/kernels.xclbin" ]; then
-	compare 'the kernels of this project' "$root/build/kernels.xclbin" 0 60
-fi
+"$tool" pack -o project.xclbin --kernel "$root/kernels/conv2d/conv2d.c" --kernel "$root/kernels/embedding_bag/embedding_bag.c" \
+	--kernel "$root/kernels/empty/empty.c" --cus 2
+compare 'the kernels of this project' project.xclbin 0 130
 finish
