@@ -3,7 +3,7 @@
 # Malformed input files, on a build with AddressSanitizer and UndefinedBehaviorSanitizer: one clear line, exit 1, nothing written.
 SMARTSSD=${SMARTSSD_SAN:-build/san/smartssd}
 . "$(dirname "$0")/tap.sh"
-export SMARTSSD_LIBDIR=$PWD/build ASAN_OPTIONS=detect_leaks=1:exitcode=99 UBSAN_OPTIONS=exitcode=99
+export SMARTSSD_LIBDIR=${SMARTSSD_LIBDIR:-$PWD/build} ASAN_OPTIONS=detect_leaks=1:exitcode=99 UBSAN_OPTIONS=exitcode=99
 
 # npy FILE HEADER-TEXT BYTES [MAGIC LENGTH]: version 1.0, padded to 128 bytes
 npy() {
@@ -59,8 +59,7 @@ header "{'descr': '|u1', 'fortran_order': False, 'shape': (1, 1, 4, 4), } + exec
 header "{'descr': '|u1', 'fortran_order': False, 'shape': (1, 1, 4, 4" "a header that ends within the shape"
 header "{'descr': '|u1" "a header that ends within a word"
 npy "$b" "{'descr': '|i1', 'fortran_order': False, 'shape': (2, 1, 3, 3), }" 17; conv "$tmp/good.npy" "$b"; clear "weights one element short"
-npy "$b" "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 0), }" 0; look "$b"; sound && [ "$code" = 1 ] && [ "$(wc -l <"$tmp/err")" = 1 ]
-ok $? "a table of empty rows"
+npy "$b" "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 0), }" 0; look "$b"; clear "a table of empty rows"
 npy "$b" "{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }" 15; look "" "$b"; clear "indices one byte short"
 npy "$b" "{'descr': '<i8', 'fortran_order': False, 'shape': (1152921504606846976,), }" 16; look "" "" "$b"; clear "offsets that would fill the address space"
 printf '\x89PNG\r\n\x1a\nnonsense' >"$b"; run demo --image "$b" --drive "$tmp/d" --out "$tmp/d" --rows 10; clear "demo: a broken PNG"

@@ -107,7 +107,7 @@ static void print_ratio(uint64_t link, uint64_t host_only)
 
 static void print_start(const struct demo *d)
 {
-	printf("Card    %s: %s (%s)\n", smartssd_uri(d->dev), card_kind(&d->query), device_note(d));
+	printf("Card    %s (%s; %s)\n", smartssd_uri(d->dev), card_kind(&d->query), device_note(d));
 	printf("Drive   %s (%s)\n\n", d->drive_dir, d->drive_note);
 	fflush(stdout);
 }

@@ -109,13 +109,13 @@ void filter_bank_make(struct filter_bank *bank, unsigned nr)
 	for (unsigned i = 0; i < bank->nr; i++) {
 		if (i < 4) {
 			gabor(t, i * (float)M_PI / 4, 6, 0, 1.9f);
-			quantise(bank, i, t, 4.0f, 1);
+			quantise(bank, i, t, 9.0f, 1);
 		} else if (i == 4) {
 			blob(t, brightness, 1.0f, 2.2f);
-			quantise(bank, i, t, 5.0f, 1);
+			quantise(bank, i, t, 12.0f, 1);
 		} else if (i == 5) {
 			blob(t, red_green, 1.5f, 0);
-			quantise(bank, i, t, 5.0f, 1);
+			quantise(bank, i, t, 9.0f, 1);
 		} else if (i == 6) {
 			blob(t, blue_yellow, 1.5f, 0);
 			quantise(bank, i, t, 4.0f, 1);
@@ -126,7 +126,7 @@ void filter_bank_make(struct filter_bank *bank, unsigned nr)
 			unsigned set = (i - 8) / 8;
 
 			gabor(t, (i % 8) * (float)M_PI / 8, 3.0f + set * 0.9f, set % 2 ? (float)M_PI / 2 : 0, 1.4f + 0.15f * set);
-			quantise(bank, i, t, 4.5f, 1);
+			quantise(bank, i, t, 9.0f, 1);
 		}
 	}
 }

@@ -53,7 +53,15 @@ int array_open(const char *verb, const char *option, const char *path, uint32_t 
 		out->fd = -1;
 		return 1;
 	}
-	return check_array(verb, option, path, types, ndim, &out->array);
+	if (check_array(verb, option, path, types, ndim, &out->array))
+		return 1;
+	for (uint32_t i = 0; i < ndim; i++) {
+		if (!out->array.shape[i]) {
+			complain(verb, "--%s: %s is empty: its dimension %u is 0", option, path, i);
+			return 1;
+		}
+	}
+	return 0;
 }
 
 int array_load(const char *verb, const char *option, const char *path, uint32_t type, void **out, uint64_t *count)
@@ -320,7 +328,8 @@ void report_text(const struct smartssd_report *report, bool emulated)
 		printf(" (%.1f times less: this does not pay here)\n", (double)link / report->host_only_bytes);
 	else
 		putchar('\n');
-	printf("  work          %u tiles, %u commands, %u jobs\n", report->tiles, report->commands, report->jobs);
+	printf("  work          %u tile%s, %u command%s, %u job%s\n", report->tiles, report->tiles == 1 ? "" : "s", report->commands,
+	       report->commands == 1 ? "" : "s", report->jobs, report->jobs == 1 ? "" : "s");
 	printf("  time          %.3f s, of it reading %.3f s, computing %.3f s%s\n", report->seconds, report->read_seconds,
 	       report->compute_seconds, emulated ? " (emulated: no hardware figure)" : "");
 }
