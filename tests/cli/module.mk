@@ -6,3 +6,8 @@ $(B)/tests/cli/fakesys.so: tests/cli/fakesys.c
 
 TEST_DEPS += $(B)/tests/cli/fakesys.so $(B)/san/smartssd
 TESTS += $(wildcard tests/cli/test_*.sh)
+
+$(B)/tests/cli/test_progress: $(B)/tests/cli/test_progress.o $(B)/tools/smartssd/progress.o
+	$(CC) $(LDFLAGS) -Wl,--wrap=isatty,--wrap=clock_gettime $^ -o $@
+
+TESTS += $(B)/tests/cli/test_progress

@@ -107,5 +107,18 @@ wrong "does not exist" "a device that is not there" "${conv[@]}" --device /dev/s
 wrong "emu:" "a card with a wrong setting" "${conv[@]}" --device emu:nonsense=1
 run "${conv[@]:0:17}" --output "$tmp/no/y.npy"
 refused 1 "--output" "an output folder that is not there"
+# Manual pages and --help know the same options
+for verb in list check conv2d lookup demo; do
+	run $verb --help
+	page=Documentation/man/smartssd-$verb.1 missing=
+	for option in $(grep -oE '^  --[a-z0-9-]+' "$tmp/out" | grep -v -- --help); do
+		sed 's/\\-/-/g' $page | grep -qF -- "$option" || missing+=" $option"
+	done
+	for option in $(sed 's/\\-/-/g; s/\\f[A-Z]/ /g' $page | grep -E '^\.(B|BR) --' | grep -oE -- '--[a-z0-9-]+'); do
+		grep -qF -- "  $option" "$tmp/out" || missing+=" $option"
+	done
+	[ -z "$missing" ] || echo "# $page:$missing"
+	[ -z "$missing" ]; ok $? "$verb: manual page and --help agree"
+done
 [ ! -e "$tmp/y.npy" ]; ok $? "no output file after any of these"
 finish
