@@ -110,6 +110,16 @@ static int refuse(struct scan *s, const char *descr, const char *why, const char
 	return smartssd_fail(s->err, -EOPNOTSUPP, "element type '%s' %s; %s", descr, why, what_to_do);
 }
 
+/* A byte order, a letter and digits; times have a unit in brackets too. */
+static bool is_descr(const char *descr)
+{
+	if (!descr[0] || !strchr("<>|=", descr[0]) || !((descr[1] | 32) >= 'a' && (descr[1] | 32) <= 'z'))
+		return false;
+	descr += 2;
+	descr += strspn(descr, "0123456789");
+	return !*descr || (*descr == '[' && descr[strlen(descr) - 1] == ']');
+}
+
 static int parse_descr(struct scan *s, struct smartssd_array *out)
 {
 	char descr[32];
@@ -128,7 +138,7 @@ static int parse_descr(struct scan *s, struct smartssd_array *out)
 			out->type = t;
 			return 0;
 		}
-	if (!descr[0] || !strchr("<>|=", descr[0]) || !descr[1])
+	if (!is_descr(descr))
 		return smartssd_fail(s->err, -EBADMSG, "malformed .npy header: '%s' is no element type; write the file again with np.save", descr);
 	code = descr + 1;
 	if (code[0] == 'O')
