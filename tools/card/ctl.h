@@ -48,7 +48,8 @@ struct cu_slot {
 	u32 sleeping; /* worker: wake me */
 	u32 state;    /* worker: CU_* above */
 	u32 done;     /* worker: number of the last run that ended */
-	u8 pad[CU_PAGE - 5 * sizeof(u32)];
+	u32 signal;   /* worker: what it is dying of, for when the host program reaps it before the card can */
+	u8 pad[CU_PAGE - 6 * sizeof(u32)];
 	u8 regs[CU_FILE_BYTES]; /* card: the register file as it was at ap_start */
 };
 

@@ -15,10 +15,6 @@
 #include <sys/resource.h>
 #include "ctl.h"
 
-#define IDLE_CHECK_S 5
-
-static pid_t parent;
-
 static void __attribute__((noreturn)) die(struct cu_slot *slot, const char *kernel, const char *what)
 {
 	if (slot)
@@ -54,18 +50,88 @@ static void *map_page(int fd, size_t bytes)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+/* ---- dying ---- */
+
+/* What the handler below needs to know. */
+static struct {
+	struct cu_slot *slot;
+	const char *kernel;
+	u8 *ddr;
+	u64 bytes;
+} self;
+
 static void __attribute__((noreturn)) die_of(int sig)
 {
 	sigset_t none;
 
+	self.slot->signal = sig;
 	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(sig, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	raise(sig);
 	_exit(128 + sig);
 }
 
-static void quiet_start(void)
+static char *put_text(char *at, const char *text)
+{
+	return stpcpy(at, text);
+}
+
+static char *put_hex(char *at, u64 value)
+{
+	int shift = 60;
+
+	while (shift && !(value >> shift))
+		shift -= 4;
+	at = put_text(at, "0x");
+	for (; shift >= 0; shift -= 4)
+		*at++ = "0123456789abcdef"[value >> shift & 15];
+	*at = 0;
+	return at;
+}
+
+/* Say where it went wrong, in terms of card memory. Nothing here but what may be called in any state (no stdio: its lock may be held). */
+static void on_fault(int sig, siginfo_t *si, void *context)
+{
+	u64 at = (u64)si->si_addr, ddr = (u64)self.ddr;
+	char line[256], *p = line;
+
+	(void)context;
+	p = put_text(p, "smartssd-cu: kernel ");
+	p = put_text(p, self.kernel); /* at most SMARTSSD_NAME_LEN */
+	p = put_text(p, sig == SIGSEGV || sig == SIGBUS ? " touched memory that is not there: " : " died of signal ");
+	if (sig != SIGSEGV && sig != SIGBUS) {
+		p = put_hex(p, sig);
+	} else if (at >= ddr + self.bytes && at - ddr - self.bytes < 1ull << 40) {
+		p = put_hex(p, at - ddr - self.bytes);
+		p = put_text(p, " bytes behind the end of card memory");
+	} else if (at < ddr && ddr - at < 1ull << 40) {
+		p = put_hex(p, ddr - at);
+		p = put_text(p, " bytes before card memory");
+	} else {
+		p = put_text(p, "address ");
+		p = put_hex(p, at);
+	}
+	p = put_text(p, "\n");
+	if (write(2, line, p - line) < 0)
+		self.slot->signal = sig;
+	die_of(sig);
+}
+
+static void watch_faults(void)
+{
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+	static u8 stack[64 << 10]; /* a kernel may have used up its own */
+	stack_t alt = { .ss_sp = stack, .ss_size = sizeof(stack) };
+	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND };
+	size_t i;
+
+	sigaltstack(&alt, NULL);
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		sigaction(faults[i], &action, NULL);
+}
+
+static void quiet_start(pid_t parent)
 {
 	struct rlimit none = { 0, 0 };
 	sigset_t empty;
@@ -85,7 +151,6 @@ static void quiet_start(void)
 /* The next run's number; @last: the one before. */
 static u32 wait_request(struct cu_slot *slot, u32 last, bool spin)
 {
-	static const struct timespec idle = { .tv_sec = IDLE_CHECK_S };
 	u32 request;
 
 	if (spin)
@@ -96,10 +161,8 @@ static u32 wait_request(struct cu_slot *slot, u32 last, bool spin)
 			return request;
 		__atomic_store_n(&slot->sleeping, 1, __ATOMIC_SEQ_CST);
 		if (__atomic_load_n(&slot->request, __ATOMIC_SEQ_CST) == last)
-			cu_futex_wait(&slot->request, last, &idle);
+			cu_futex_wait(&slot->request, last, NULL);
 		__atomic_store_n(&slot->sleeping, 0, __ATOMIC_RELAXED);
-		if (getppid() != parent) /* a bitstream could have undone PR_SET_PDEATHSIG */
-			_exit(1);
 	}
 }
 
@@ -115,8 +178,10 @@ static void run(struct cu_slot *slot, cu_entry_fn entry, u8 *ddr, u64 bytes)
 		return;
 	}
 	/* A pointer register outside of the DDR: on the card's bus nobody answers. */
-	if (entry(ddr, bytes, slot->regs))
+	if (entry(ddr, bytes, slot->regs)) {
+		fprintf(stderr, "smartssd-cu: kernel %s: a pointer argument is outside of card memory\n", self.kernel);
 		die_of(SIGBUS);
+	}
 }
 
 int main(int argc, char **argv)
@@ -137,8 +202,7 @@ int main(int argc, char **argv)
 	}
 	offset = strtoull(argv[2], NULL, 10);
 	bytes = strtoull(argv[3], NULL, 10);
-	parent = atoi(argv[4]);
-	quiet_start();
+	quiet_start(atoi(argv[4]));
 
 	slot = map_page(CU_FD_SLOT, sizeof(*slot));
 	common = map_page(CU_FD_COMMON, CU_PAGE);
@@ -147,6 +211,11 @@ int main(int argc, char **argv)
 		die(slot, argv[1], "no memory for its mappings");
 	if (snprintf(symbol, sizeof(symbol), CU_ENTRY_PREFIX "%s", argv[1]) >= (int)sizeof(symbol))
 		die(slot, argv[1], "name too long");
+	self.slot = slot;
+	self.kernel = argv[1];
+	self.ddr = ddr;
+	self.bytes = bytes;
+	watch_faults();
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", CU_FD_BITS);
 	bits = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (!bits)

@@ -139,8 +139,9 @@ struct spawn {
 int spawn_find(char *path, size_t bytes); /* 0 or -ENOENT */
 /* The calling thread becomes the worker's parent: when it ends, the worker is killed. 0 or -errno */
 int spawn_worker(const struct spawn *s, pid_t *pid, int *pidfd);
-/* Reap a process that has ended or is about to: signal or exit code. Blocks until it is gone. */
+/* Reap a process that has ended or is about to: signal or exit code, or CARD_REAPED. Blocks until it is gone. */
 u32 spawn_reap(int pidfd);
+#define CARD_REAPED 0xff /* the host program was faster */
 
 /* fault.c; with the lock held */
 void fault_arm(struct card *card, u32 value);

@@ -159,7 +159,7 @@ static int claim_shm(const char *path)
 		return open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	}
 	close(fd);
-	errno = EEXIST;
+	errno = 0; /* it has been said */
 	return -1;
 }
 
@@ -168,7 +168,7 @@ static int make_shm(struct server *s)
 	s->shm_bytes = SMARTSSD_WINDOW_BYTES + s->ddr_bytes;
 	s->shm_fd = s->shm_path ? claim_shm(s->shm_path) : memfd_create("smartssd-bar2", MFD_CLOEXEC);
 	if (s->shm_fd < 0)
-		return fail("%s: %s", s->shm_path ? s->shm_path : "shared memory", strerror(errno));
+		return errno ? fail("%s: %s", s->shm_path ? s->shm_path : "shared memory", strerror(errno)) : -1;
 	s->shm_named = s->shm_path;
 	if (s->shm_path && flock(s->shm_fd, LOCK_EX | LOCK_NB))
 		return fail("%s: %s", s->shm_path, strerror(errno));

@@ -28,6 +28,8 @@ static u32 worker_bury(struct cu *cu)
 	close(cu->pidfd);
 	cu->pidfd = -1;
 	cu->pid = 0;
+	if (death == CARD_REAPED && cu->slot && cu->slot->signal)
+		death = cu->slot->signal & 0x7f;
 	return death;
 }
 

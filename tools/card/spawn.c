@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Making a worker process, from inside somebody else's program (the embedded card lives in a library). So:
- *  - the child's exit signal is 0, not SIGCHLD: the host program's handler, wait() and waitpid(-1) never see it;
- *  - it is followed by pidfd, so no pid can be mistaken for another;
- *  - it is made as posix_spawn makes one (memory shared until exec), however big the host program is;
+ *  - it is followed by pidfd: no pid can be mistaken for another, and no child of the host program is waited for;
+ *  - how the host program handles SIGCHLD is its own business: also one that ignores it, or reaps whatever dies, works;
+ *  - the process is made as posix_spawn makes one (memory shared until exec), however big the host program is;
  *  - of the descriptors only the listed ones survive.
  */
 #include <dlfcn.h>
@@ -135,6 +135,6 @@ u32 spawn_reap(int pidfd)
 
 	while (waitid(P_PIDFD, pidfd, &si, WEXITED | __WALL) < 0)
 		if (errno != EINTR)
-			return 0xff; /* somebody else waited for it */
+			return CARD_REAPED;
 	return si.si_status & 0xff;
 }
