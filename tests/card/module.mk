@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The emulated card: registers, workers and their ends, the ivshmem transport. Each program also brings its own bitstreams.
-CARD_TESTS := $(addprefix $(B)/tests/card/,test_registers test_workers test_ivshmem)
+CARD_TESTS := $(addprefix $(B)/tests/card/,test_registers test_workers test_ivshmem test_qemu)
 CARD_BITS := $(addprefix $(B)/tests/card/,bits.so bits-crash.so bits-hang.so)
 
 $(B)/tests/card/bits-crash.so: BITS_FLAGS := -DCONSTRUCTOR_CRASHES
