@@ -28,12 +28,28 @@ struct depthwise {
 	int32_t *weights; /* a pair of int16 each */
 };
 
+/* out[i] = x[i * stride] - zero, bytes of x flipped by @flip */
+AVX2 static void pack_phase(int16_t *out, const uint8_t *x, uint64_t count, uint32_t stride, uint8_t flip, int32_t zero)
+{
+	uint64_t i = 0;
+
+	if (stride == 1 && count >= 16) {
+		for (; i < count; i += 16) {
+			uint64_t at = i + 16 <= count ? i : count - 16; /* the last 16 overlap */
+			__m128i bytes = _mm_xor_si128(_mm_loadu_si128((const void *)(x + at)), _mm_set1_epi8((char)flip));
+
+			_mm256_storeu_si256((void *)(out + at), _mm256_sub_epi16(_mm256_cvtepu8_epi16(bytes), _mm256_set1_epi16((int16_t)zero)));
+		}
+	}
+	for (; i < count; i++)
+		out[i] = (int16_t)((uint8_t)(x[i * stride] ^ flip) - zero);
+}
+
 static void pack_lines(const struct depthwise *d, uint64_t channel_at, uint32_t first, uint32_t count)
 {
 	const struct conv2d_tile *t = &d->job->t;
 	uint64_t rows = (uint64_t)(count - 1) * t->stride_h + (uint64_t)(t->kernel_h - 1) * t->dilation_h + 1;
 	uint8_t flip = t->flags & CONV2D_X_SIGNED ? 0x80 : 0;
-	int32_t zero = t->x_zero + flip;
 
 	memset(d->lines, 0, rows * d->line_pitch * sizeof(*d->lines));
 	for (uint64_t r = 0; r < rows; r++) {
@@ -50,8 +66,10 @@ static void pack_lines(const struct depthwise *d, uint64_t channel_at, uint32_t 
 			uint64_t hi = t->lead_cols + t->cols > phase ?
 					      (t->lead_cols + t->cols - phase + t->stride_w - 1) / t->stride_w : 0;
 
-			for (uint64_t i = lo; i < hi && i < d->phase_pitch; i++)
-				out[i] = (int16_t)((uint8_t)(x[i * t->stride_w + phase - t->lead_cols] ^ flip) - zero);
+			hi = hi < d->phase_pitch ? hi : d->phase_pitch;
+			if (lo < hi)
+				pack_phase(out + lo, x + (lo * t->stride_w + phase - t->lead_cols), hi - lo, t->stride_w, flip,
+					   t->x_zero + flip);
 		}
 	}
 }
@@ -78,8 +96,10 @@ AVX2 static void output_row(const struct depthwise *d, uint32_t f, const int16_t
 	__m256i bias = _mm256_set1_epi32(d->job->bias[f]);
 	__m256 mult = _mm256_set1_ps(d->job->mult[f]);
 
-	for (uint32_t c = 0; c < t->out_cols; c += 16) {
+	for (uint32_t block = 0; block < t->out_cols; block += 16) {
 		__m256i even = _mm256_setzero_si256(), odd = _mm256_setzero_si256();
+		/* The last 16 columns overlap those before. */
+		uint32_t c = t->out_cols >= 16 && t->out_cols - block < 16 ? t->out_cols - 16 : block;
 		__m128i bytes;
 
 		for (uint32_t i = 0; i < d->pairs; i++) {

@@ -9,8 +9,9 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define AHEAD	24 /* lookups; see bench_kernels */
-#define VECTORS 8  /* of 8 elements */
+#define AHEAD	  16   /* lookups; see bench_kernels */
+#define ROW_AHEAD 1024 /* bytes of a long row: the rest is sequential, which the processor foresees itself */
+#define VECTORS	  8    /* of 8 elements */
 
 #define SIMD	    __attribute__((target("avx2,fma,f16c")))
 #define SIMD_INLINE static inline __attribute__((always_inline, target("avx2,fma,f16c")))
@@ -21,6 +22,7 @@ SIMD_INLINE void prefetch_row(const struct embedding_bag_job *job, uint32_t posi
 	if (position < job->lookups) {
 		uintptr_t row = (uintptr_t)job->table + (uintptr_t)job->index[position] * job->row_pitch;
 
+		bytes = bytes < ROW_AHEAD ? bytes : ROW_AHEAD;
 		for (uintptr_t line = row & ~(uintptr_t)63; line < row + bytes; line += 64)
 			_mm_prefetch((const char *)line, _MM_HINT_T0);
 	}

@@ -12,3 +12,8 @@ $(KERNEL_TESTS:%=$(B)/tests/kernels/%_san): $(B)/tests/kernels/%_san: $(B)/san/t
 	$(CC) $(SAN) -o $@ $^ $(shell pkg-config --libs check) -lm
 
 TESTS += $(KERNEL_TEST_PROGRAMS)
+
+$(B)/tests/kernels/bench_kernels: %: %.o $(KERNEL_TEST_PARTS:%=$(B)/tests/kernels/%.o) $(KERNEL_OBJ) $(REF_OBJ)
+	$(CC) -o $@ $^ -lm
+
+BENCHES += $(B)/tests/kernels/bench_kernels

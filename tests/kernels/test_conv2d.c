@@ -19,8 +19,8 @@ static void check_kernel(const struct conv2d_case *c, const struct conv2d_part *
 	uint32_t status;
 	int64_t at = conv2d_part_run(c, p, kernel, &status);
 
-	ck_assert_msg(status == KERNEL_OK, "%s: status %u; %s", name, status, conv2d_describe(c, p));
-	ck_assert_msg(at < 0, "%s: y differs at %lld; %s", name, (long long)at, conv2d_describe(c, p));
+	EXPECT(status == KERNEL_OK, "%s: status %u; %s", name, status, conv2d_describe(c, p));
+	EXPECT(at < 0, "%s: y differs at %lld; %s", name, (long long)at, conv2d_describe(c, p));
 }
 
 static void check_all(const struct conv2d_case *c, const struct conv2d_part *p)
@@ -39,7 +39,7 @@ static void whole_layer(struct conv2d_sizes s)
 
 	ck_assert_int_eq(conv2d_case_make(&c, &s), 0);
 	conv2d_part_whole(&c, &p);
-	ck_assert_msg(conv2d_part_fits(&c, &p), "test layer too large: %s", conv2d_describe(&c, &p));
+	EXPECT(conv2d_part_fits(&c, &p), "test layer too large: %s", conv2d_describe(&c, &p));
 	check_all(&c, &p);
 	conv2d_case_free(&c);
 }
