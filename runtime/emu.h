@@ -9,7 +9,7 @@
  *    card is gone; POLLERR and POLLHUP cannot be made in user space.
  *  - WAIT is never interrupted by a signal (no EINTR).
  *  - XCLBIN_LOAD needs no privilege: the card belongs to the process.
- *  - A file opened with O_DIRECT or O_APPEND is opened anew without, through /proc/self/fd, so that the embedded card can read any piece.
+ *  - A file opened with O_DIRECT is opened anew without, through /proc/self/fd, so that the embedded card can read any piece.
  *  - An embedded card does not survive fork(): the child has neither its threads nor its card and must not use it.
  *
  * Peer to peer is modelled: a READ straight into card memory counts as ssd_to_card although the bytes come through the page cache.

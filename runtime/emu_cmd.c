@@ -114,10 +114,6 @@ void emu_cmd_end(struct emu_cmd *cmd, int status)
 	result->status = status;
 	if (result->start_ns)
 		result->end_ns = emu_now();
-	if (cmd->op == SMARTSSD_OP_RUN && !status)
-		emu->count.runs++;
-	if (cmd->op == SMARTSSD_OP_RUN && (status == -EIO || status == -ETIMEDOUT))
-		emu->count.cu_faults++;
 	emu_cmd_release(cmd);
 	smartssd_graph_done(&job->graph, cmd->index, !status, emu_cmd_ready, job);
 	if (!job->graph.left)

@@ -46,8 +46,12 @@ static void end_run(struct emu *emu, struct emu_cu *cu, u32 state, int status)
 	cu->cmd = NULL;
 	cu->state = state;
 	emu->busy--;
-	if (!status)
+	if (!status) {
 		cu->runs++;
+		emu->count.runs++;
+	} else if (status == -EIO || status == -ETIMEDOUT) {
+		emu->count.cu_faults++;
+	}
 	if (status == -ETIMEDOUT || status == -ENODEV) {
 		cu->held = cmd->run.bos;
 		cu->nr_held = cmd->run.nr_bos;
@@ -66,13 +70,13 @@ void emu_cu_gone(struct emu *emu)
 			end_run(emu, &emu->cus[i], SMARTSSD_CU_HUNG, -ENODEV);
 }
 
-/* 1: ended well, 0: goes on, -EIO, -ETIMEDOUT, -ENODEV */
-static int look(struct emu *emu, u32 index, bool thorough, u64 now)
+/* 1: ended well, 0: goes on, -EIO, -ETIMEDOUT, -ENODEV. A crash raises the CU's interrupt like an end, so the shell is asked, too. */
+static int look(struct emu *emu, u32 index, u64 now)
 {
 	u32 status;
 	int ret = smartssd_cu_finish(&emu->bus, &emu->xclbin->cus[index]);
 
-	if (!ret && thorough) {
+	if (!ret) {
 		status = smartssd_emu_cu_status(&emu->bus, index);
 		if (status == 0xffffffffu)
 			ret = -ENODEV;
@@ -106,7 +110,7 @@ bool emu_cu_service(struct emu *emu, bool event)
 		/* A CU without interrupt is looked at whenever the card moved. */
 		if (!shell && !due && !(irq == 0xffffffffu ? event : irqs >> (irq % 64) & 1))
 			continue;
-		ret = look(emu, i, shell || due, now);
+		ret = look(emu, i, now);
 		if (!ret) {
 			if (due)
 				cu->look_at = min_u64(cu->deadline, now + EMU_TICK_NS);
@@ -135,6 +139,8 @@ static void start_run(struct emu *emu, u32 index, struct emu_cmd *cmd)
 	result->start_ns = now;
 	result->detail = index;
 	ret = smartssd_cu_start(&emu->bus, &emu->xclbin->cus[index], cmd->run.regs, cmd->run.nr_regs);
+	if (ret)
+		result->start_ns = 0;
 	if (ret == -ENODEV) {
 		emu_cmd_end(cmd, -ENODEV);
 		emu_set_gone(emu);
@@ -336,7 +342,7 @@ static int program(struct emu *emu, struct smartssd_xclbin_info *info, const str
 		smartssd_xclbin_free(info);
 		if (ret == -ENODEV)
 			emu_set_gone(emu);
-		return ret;
+		return ret == -ENODEV ? ret : -EIO;
 	}
 	emu->xclbin = info;
 	if (emu->fault) {

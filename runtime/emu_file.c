@@ -28,17 +28,17 @@ int emu_file_bytes(const struct emu_file *file, u64 *bytes)
 }
 
 /*
- * O_DIRECT would refuse odd pieces and O_APPEND would move every write to the end; both belong to the open description, which we share with the
- * caller. So such a file gets an open of its own, with the same access.
+ * O_DIRECT would refuse odd pieces, and belongs to the open description, which we share with the caller. So such a file gets an open of its
+ * own, with the same access.
  */
 static int own_descriptor(int fd, int flags)
 {
 	char path[40];
 	int own;
 
-	if (flags & (O_DIRECT | O_APPEND)) {
+	if (flags & O_DIRECT) {
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		own = open(path, (flags & O_ACCMODE) | O_CLOEXEC);
+		own = open(path, (flags & (O_ACCMODE | O_APPEND)) | O_CLOEXEC);
 	} else {
 		own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	}
@@ -71,7 +71,8 @@ int emu_file_register(struct emu *emu, struct smartssd_file *arg)
 	atomic_init(&file->refs, 1);
 	file->kind = S_ISBLK(st.st_mode) ? SMARTSSD_FILE_BLOCK : SMARTSSD_FILE_REGULAR;
 	file->readable = (flags & O_ACCMODE) != O_WRONLY;
-	file->writable = (flags & O_ACCMODE) != O_RDONLY;
+	/* Writing at a place of one's choice is not what an append-only descriptor was opened for. */
+	file->writable = (flags & O_ACCMODE) != O_RDONLY && !(flags & O_APPEND);
 	file->peer_reason = emu->peer_reason;
 	file->io_align = EMU_IO_ALIGN;
 	if (S_ISBLK(st.st_mode) && !ioctl(file->fd, BLKSSZGET, &sector))

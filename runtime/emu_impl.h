@@ -89,7 +89,9 @@ struct emu_rw {
 	u64 next_bytes; /* ... and how much of it was */
 	u32 inflight;
 	int status;
+	u64 file_bytes; /* when it began */
 	u64 peer_bytes;
+	u64 peer_link_bytes;
 	u64 bounce_bytes;
 	u64 requests;
 };

@@ -4,7 +4,8 @@
  * that tens of thousands of small pieces never wait for each other. Where io_uring cannot be had (old kernels, sandboxes), the same thread
  * reads and writes one piece at a time.
  *
- * A piece goes straight to card memory (the model of peer to peer), or through a bounce buffer when the command, the card or the alignment says so.
+ * A piece goes straight to card memory (the model of peer to peer), or through a bounce buffer when the command, the card or the alignment says
+ * so. Extents are cut just as the driver cuts them, so that the counters of both are the same.
  */
 #include <liburing.h>
 #include <poll.h>
@@ -12,16 +13,17 @@
 #include "emu_impl.h"
 
 #define DEPTH	   128
-#define BOUNCE_MAX (128u << 10) /* bytes of one bounce buffer: DEPTH of them at most */
-#define BATCH	   32		/* requests issued before the kernel hears of them */
+#define BOUNCE_MAX (32u << 10) /* bytes of one bounce buffer: DEPTH of them at most; as the driver's */
+#define BATCH	   32	       /* requests issued before the kernel hears of them */
 
 /* One request under way. */
 struct req {
 	struct emu_cmd *cmd;
 	u32 ext; /* of the merged extents */
 	u64 file_offset;
-	u8 *card; /* in card memory */
-	u32 bytes;
+	u8 *card;  /* in card memory */
+	u32 bytes; /* to fill or empty there */
+	u32 want;  /* of these, the ones that the file has */
 	u32 done;
 	bool bounce;
 	u8 *buf; /* bounce buffer; kept for the next one */
@@ -47,61 +49,105 @@ static bool is_write(const struct emu_cmd *cmd)
 	return cmd->op == SMARTSSD_OP_WRITE;
 }
 
-/* SMARTSSD_PEER_OK or why extent @i has to be bounced */
-static u32 reason_of(const struct emu_cmd *cmd, u32 i)
+/* SMARTSSD_PEER_OK or why nothing of @cmd goes peer to peer */
+static u32 reason_of(const struct emu_cmd *cmd)
 {
-	if (cmd->flags & SMARTSSD_CMD_PEER_OFF)
-		return SMARTSSD_PEER_OFF;
-	if (cmd->rw.file->peer_reason)
-		return cmd->rw.file->peer_reason;
-	return smartssd_extent_aligned(&cmd->rw.ext[i], cmd->rw.file->io_align, EMU_MEM_ALIGN) ? SMARTSSD_PEER_OK : SMARTSSD_PEER_UNALIGNED;
+	return cmd->flags & SMARTSSD_CMD_PEER_OFF ? SMARTSSD_PEER_OFF : cmd->rw.file->peer_reason;
 }
 
-/* The first of the caller's extents that failed is named; the extents behind it are not issued any more. */
+/* The first of the caller's extents that failed is named; what lies behind it is not issued any more. */
 static void fail(struct emu_cmd *cmd, u32 ext, int status)
 {
 	struct smartssd_result *result = emu_cmd_result(cmd);
 
-	if (cmd->rw.origin[ext] < result->detail)
-		result->detail = cmd->rw.origin[ext];
+	if (cmd->rw.status && cmd->rw.origin[ext] >= result->detail)
+		return;
+	result->detail = cmd->rw.origin[ext];
 	cmd->rw.status = status;
 }
 
-/* Next piece of @cmd into @req; false when nothing is left. */
+/* What a file says is to the caller an I/O error; what it says of memory or room is worth telling apart. */
+static int io_errno(int error)
+{
+	switch (error) {
+	case -ENOMEM:
+	case -ENOSPC:
+	case -EDQUOT:
+	case -EROFS:
+	case -EFBIG:
+		return error;
+	default:
+		return -EIO;
+	}
+}
+
+static void advance(struct emu_rw *rw, u64 bytes)
+{
+	rw->next_bytes += bytes;
+	if (rw->next_bytes == rw->ext[rw->next].bytes) {
+		rw->next++;
+		rw->next_bytes = 0;
+	}
+}
+
+/* From @req's place on: as much as is aligned goes directly, the rest through a buffer up to where it is aligned again. */
+static void cut(struct req *req, u64 left, u64 bo_offset)
+{
+	struct emu_cmd *cmd = req->cmd;
+	u32 align = cmd->rw.file->io_align, skip = req->file_offset & (align - 1);
+	u64 blocks = left & ~(u64)(align - 1), room = BOUNCE_MAX;
+
+	if (!reason_of(cmd) && !skip && blocks && !(bo_offset & (EMU_MEM_ALIGN - 1))) {
+		req->bounce = false;
+		req->bytes = blocks < EMU_IO_MAX ? blocks : EMU_IO_MAX;
+		return;
+	}
+	req->bounce = true;
+	if (!is_write(cmd))
+		room -= skip;
+	else if (!skip && blocks)
+		left = blocks; /* a write of whole blocks, and then one of the rest */
+	req->bytes = left < room ? left : room;
+}
+
+/* Next piece of @cmd into @req; false when there is none to issue (now): look at the command again. */
 static bool next_piece(struct emu_cmd *cmd, struct req *req)
 {
 	struct emu_rw *rw = &cmd->rw;
 	const struct smartssd_extent *e = &rw->ext[rw->next];
-	u32 reason;
-	u64 left, max;
+	struct smartssd_result *result = emu_cmd_result(cmd);
+	u64 left = e->bytes - rw->next_bytes, bo_offset = e->bo_offset + rw->next_bytes;
 
-	if (rw->status || rw->next == rw->nr)
-		return false;
-	reason = reason_of(cmd, rw->next);
-	max = reason ? BOUNCE_MAX : EMU_IO_MAX;
-	left = e->bytes - rw->next_bytes;
-	if (reason)
-		emu_cmd_result(cmd)->path = reason;
 	req->cmd = cmd;
 	req->ext = rw->next;
 	req->file_offset = e->file_offset + rw->next_bytes;
-	req->card = rw->bo->owner->ddr + rw->bo->address + e->bo_offset + rw->next_bytes;
-	req->bytes = left < max ? left : max;
+	req->card = rw->bo->owner->ddr + rw->bo->address + bo_offset;
 	req->done = 0;
-	req->bounce = reason;
-	if (req->bounce && !req->buf)
-		req->buf = malloc(BOUNCE_MAX);
-	if (req->bounce && !req->buf) {
-		fail(cmd, req->ext, -ENOMEM);
+	/* The file may have become shorter since the list was checked. */
+	if (is_write(cmd) && req->file_offset + left > rw->file_bytes) {
+		fail(cmd, req->ext, -EINVAL);
 		return false;
 	}
-	if (req->bounce && is_write(cmd))
-		memcpy(req->buf, req->card, req->bytes);
-	rw->next_bytes += req->bytes;
-	if (rw->next_bytes == e->bytes) {
-		rw->next++;
-		rw->next_bytes = 0;
+	if (req->file_offset >= rw->file_bytes) {
+		memset(req->card, 0, left);
+		advance(rw, left);
+		return false;
 	}
+	cut(req, left, bo_offset);
+	req->want = req->bytes < rw->file_bytes - req->file_offset ? req->bytes : rw->file_bytes - req->file_offset;
+	if (req->bounce) {
+		if (!req->buf)
+			req->buf = malloc(BOUNCE_MAX);
+		if (!req->buf) {
+			fail(cmd, req->ext, -ENOMEM);
+			return false;
+		}
+		if (!result->path)
+			result->path = reason_of(cmd) ? reason_of(cmd) : SMARTSSD_PEER_UNALIGNED;
+		if (is_write(cmd))
+			memcpy(req->buf, req->card, req->bytes);
+	}
+	advance(rw, req->bytes);
 	rw->inflight++;
 	rw->requests++;
 	return true;
@@ -112,32 +158,46 @@ static void *piece_memory(const struct req *req)
 	return (req->bounce ? req->buf : req->card) + req->done;
 }
 
-/* The result of one system call on @req's rest. False: there is a rest to do. */
-static bool piece_done(struct req *req, int res)
+/* All of @req is done that will be. */
+static void account(struct req *req)
 {
-	struct emu_cmd *cmd = req->cmd;
-	struct emu_rw *rw = &cmd->rw;
+	struct emu_rw *rw = &req->cmd->rw;
+	u32 align = rw->file->io_align;
 
-	if (res == -EINTR || res == -EAGAIN)
-		return false;
-	if (res > 0) {
-		req->done += res;
-		if (req->done < req->bytes)
-			return false;
-	} else if (res < 0 || is_write(cmd)) {
-		fail(cmd, req->ext, res == -ENOMEM ? res : -EIO);
-	}
-	if (!is_write(cmd) && res >= 0) {
+	if (!is_write(req->cmd)) {
 		if (req->bounce)
 			memcpy(req->card, req->buf, req->done);
 		/* The end of the file: what lies behind it reads as zeros. */
 		memset(req->card + req->done, 0, req->bytes - req->done);
 	}
-	if (req->bounce)
+	if (req->bounce) {
 		rw->bounce_bytes += req->done;
-	else
+	} else {
 		rw->peer_bytes += req->done;
-	rw->inflight--;
+		/* A drive moves whole blocks. */
+		rw->peer_link_bytes += (req->want + (u64)align - 1) & ~(u64)(align - 1);
+	}
+}
+
+/* The result of one system call on @req's rest. False: there is a rest to do. */
+static bool piece_done(struct req *req, int res)
+{
+	struct emu_cmd *cmd = req->cmd;
+
+	if (res == -EINTR || res == -EAGAIN)
+		return false;
+	if (res > 0) {
+		req->done += res;
+		if (req->done < req->want)
+			return false;
+	}
+	cmd->rw.inflight--;
+	if (res < 0)
+		fail(cmd, req->ext, io_errno(res));
+	else if (!res && is_write(cmd))
+		fail(cmd, req->ext, -EIO);
+	else
+		account(req);
 	return true;
 }
 
@@ -147,19 +207,23 @@ static bool piece_done(struct req *req, int res)
 static void begin(struct emu_cmd *cmd)
 {
 	struct smartssd_result *result = emu_cmd_result(cmd);
-	u32 i, reason;
+	const struct emu_rw *rw = &cmd->rw;
+	u32 i = 0;
+	int ret;
 
 	result->start_ns = emu_now();
-	if (!(cmd->flags & SMARTSSD_CMD_PEER_REQUIRE))
+	ret = emu_file_bytes(rw->file, &cmd->rw.file_bytes);
+	if (ret)
+		fail(cmd, 0, io_errno(ret));
+	if (ret || !(cmd->flags & SMARTSSD_CMD_PEER_REQUIRE))
 		return;
-	for (i = 0; i < cmd->rw.nr; i++) {
-		reason = reason_of(cmd, i);
-		if (!reason)
-			continue;
-		result->path = reason;
-		fail(cmd, i, -EREMOTEIO);
+	if (!reason_of(cmd))
+		while (i < rw->nr && smartssd_extent_aligned(&rw->ext[i], rw->file->io_align, EMU_MEM_ALIGN))
+			i++;
+	if (i == rw->nr)
 		return;
-	}
+	result->path = reason_of(cmd) ? reason_of(cmd) : SMARTSSD_PEER_UNALIGNED;
+	fail(cmd, i, -EREMOTEIO);
 }
 
 /* Lock held. */
@@ -170,12 +234,12 @@ static void end(struct emu *emu, struct emu_cmd *cmd)
 
 	emu_cmd_result(cmd)->bytes = rw->peer_bytes + rw->bounce_bytes;
 	if (is_write(cmd)) {
-		c->card_to_ssd += rw->peer_bytes;
+		c->card_to_ssd += rw->peer_link_bytes;
 		c->card_to_host += rw->bounce_bytes;
 		c->bounce_write += rw->bounce_bytes;
 		c->writes += rw->requests;
 	} else {
-		c->ssd_to_card += rw->peer_bytes;
+		c->ssd_to_card += rw->peer_link_bytes;
 		c->host_to_card += rw->bounce_bytes;
 		c->bounce_read += rw->bounce_bytes;
 		c->reads += rw->requests;
@@ -252,7 +316,7 @@ static void prep(struct emu_io *io, struct req *req)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&io->ring);
 	struct emu_cmd *cmd = req->cmd;
-	u32 bytes = req->bytes - req->done;
+	u32 bytes = req->want - req->done;
 
 	/* There are more entries than requests and one for the wake-up, so there is always one. */
 	if (is_write(cmd))
@@ -361,7 +425,7 @@ static void run_piece(struct req *req)
 	ssize_t n;
 
 	do {
-		u32 bytes = req->bytes - req->done;
+		u32 bytes = req->want - req->done;
 
 		if (is_write(req->cmd))
 			n = pwrite(req->cmd->rw.file->fd, piece_memory(req), bytes, req->file_offset + req->done);

@@ -20,18 +20,16 @@ void emu_job_free(struct emu_job *job)
 
 /* ---- SUBMIT: check and look up ---- */
 
-/* A BO of this card; @foreign: or of another one. */
-static int find_bo(struct emu *emu, u32 id, bool foreign, struct emu_bo **out)
+/* Released with the command. */
+static int find_bo(struct emu *emu, u32 id, struct emu_bo **out)
 {
 	struct emu_bo *bo;
 
 	pthread_mutex_lock(&emu->lock);
 	bo = emu_bo_get(emu, id);
 	pthread_mutex_unlock(&emu->lock);
-	if (!bo)
-		return -ENOENT;
-	*out = bo; /* released with the command */
-	return foreign || bo->owner == emu ? 0 : -EINVAL;
+	*out = bo;
+	return bo ? 0 : -ENOENT;
 }
 
 static int prepare_rw(struct emu *emu, struct emu_cmd *cmd, const struct smartssd_cmd *in, u32 *extents)
@@ -52,11 +50,13 @@ static int prepare_rw(struct emu *emu, struct emu_cmd *cmd, const struct smartss
 	pthread_mutex_unlock(&emu->lock);
 	if (!rw->file)
 		return -ENOENT;
-	ret = find_bo(emu, in->rw.bo, false, &rw->bo);
+	ret = find_bo(emu, in->rw.bo, &rw->bo);
 	if (ret)
 		return ret;
 	if (write ? !rw->file->writable : !rw->file->readable)
 		return -EBADF;
+	if (rw->bo->owner != emu)
+		return -EINVAL;
 
 	rw->ext = malloc(bytes);
 	rw->origin = malloc(in->rw.nr_extents * sizeof(*rw->origin));
@@ -75,7 +75,6 @@ static int prepare_rw(struct emu *emu, struct emu_cmd *cmd, const struct smartss
 static int prepare_copy(struct emu *emu, struct emu_cmd *cmd, const struct smartssd_cmd *in)
 {
 	struct emu_copy *c = &cmd->copy;
-	bool foreign = cmd->op == SMARTSSD_OP_COPY_BO;
 	int ret = 0;
 
 	c->host = in->copy.host;
@@ -83,9 +82,9 @@ static int prepare_copy(struct emu *emu, struct emu_cmd *cmd, const struct smart
 	c->dst_offset = in->copy.dst_offset;
 	c->bytes = in->copy.bytes;
 	if (cmd->op != SMARTSSD_OP_COPY_TO)
-		ret = find_bo(emu, in->copy.src_bo, foreign, &c->src);
+		ret = find_bo(emu, in->copy.src_bo, &c->src);
 	if (!ret && cmd->op != SMARTSSD_OP_COPY_FROM)
-		ret = find_bo(emu, in->copy.dst_bo, foreign, &c->dst);
+		ret = find_bo(emu, in->copy.dst_bo, &c->dst);
 	if (ret)
 		return ret;
 	/* smartssd_check_cmd() has seen that the sums do not wrap. */
@@ -217,6 +216,7 @@ int emu_submit(struct emu *emu, struct smartssd_submit *arg)
 	int ret;
 
 	arg->bad_cmd = 0xffffffffu;
+	arg->job = 0;
 	if (arg->flags || !nr || nr > SMARTSSD_MAX_CMDS)
 		return -EINVAL;
 	ret = reserve(emu);
@@ -385,10 +385,10 @@ static int take(struct emu *emu, u32 place, struct smartssd_wait *arg)
 		int status = job->results[i].status;
 
 		arg->done += !status;
-		if (status && status != -ECANCELED && !arg->status) {
-			arg->status = status;
+		if (status && status != -ECANCELED && arg->first_error == 0xffffffffu)
 			arg->first_error = i;
-		}
+		if (!arg->status || arg->first_error == i)
+			arg->status = status;
 	}
 	emu->jobs[place] = emu->jobs[--emu->nr_jobs];
 	emu_poll_update(emu);
