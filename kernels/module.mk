@@ -20,3 +20,13 @@ $(foreach k,conv2d embedding_bag empty,$(eval \
 FAST_UNITS = $(foreach d,$(B) $(B)/san,$(2:%=$d/kernels/$1/%.o))
 $(call FAST_UNITS,conv2d,$(CONV2D_FAST)): private CPPFLAGS += -Dconv2d=conv2d_fast
 $(call FAST_UNITS,embedding_bag,$(EMBEDDING_BAG_FAST)): private CPPFLAGS += -Dembedding_bag=embedding_bag_fast
+
+# The kernels' prototypes and pragmas come from the HLS sources, what runs on the emulated card from the fast versions.
+KERNEL_FILES := $(wildcard kernels/*.h kernels/*/*.[ch])
+$(B)/kernels.xclbin: $(B)/smartssd $(KERNEL_FILES)
+	$(B)/smartssd xclbin pack -o $@ \
+		--kernel kernels/conv2d/conv2d.c $(CONV2D_FAST:%=--functional kernels/conv2d/%.c) --cus 2 \
+		--kernel kernels/embedding_bag/embedding_bag.c $(EMBEDDING_BAG_FAST:%=--functional kernels/embedding_bag/%.c) --cus 2 \
+		--kernel kernels/empty/empty.c --cus 1
+
+all: $(B)/kernels.xclbin
