@@ -51,6 +51,13 @@ P
 else
 	skip "demo --json" "no python3 with numpy"
 fi
+# Stopped while it writes the table: nothing half-written stays
+"$tool" "${small[@]:0:7}" --rows 4000000 >"$tmp/out" 2>"$tmp/err" &
+pid=$!
+for i in $(seq 500); do [ -d /proc/$pid ] || break; compgen -G "$d/table.npy.*.tmp" >/dev/null && break; sleep 0.02; done
+kill -TERM $pid 2>/dev/null; wait $pid; code=$?
+[ "$code" = 1 ] && [ -z "$(find "$d" -name '*.tmp')" ] && [ "$(stat -c %s "$d/table.npy")" = $((128 + 20000 * 128)) ]
+ok $? "stopped by a signal: exit 1, the half-written table is taken away"
 run demo --drive /proc/nowhere --out "$tmp/out.d" --rows 20000
 [ "$code" = 1 ] && grep -q -- '--drive' "$tmp/err"; ok $? "a drive folder that cannot be made"
 run demo --image "$tmp/nowhere.png" --drive "$d" --out "$tmp/out.d"

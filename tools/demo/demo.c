@@ -92,7 +92,7 @@ static const char *device_note(const struct demo *d)
 		return "as said by $SMARTSSD_DEVICE";
 	if (d->query.features & SMARTSSD_FEATURE_EMBEDDED)
 		return "there is no /dev/smartssd0";
-	return "it is there";
+	return "a card with the driver is there";
 }
 
 static void print_ratio(uint64_t link, uint64_t host_only)
