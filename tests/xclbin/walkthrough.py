@@ -74,6 +74,8 @@ def main():
             output = p.stdout
             if p.returncode != (1 if what == "fails" else 0):
                 trouble = f"exit {p.returncode}"
+            elif "warning:" in output:
+                trouble = "a compiler warns"
             elif what == "fails" and not output:
                 trouble = "says nothing"
         elif what == "output":
