@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Fuzzers. In `make check`: with gcc's sanitizers and our own mutations, about 1 s of CPU time each. With clang there is also
+#   make fuzz [FUZZ_SECONDS=20]    libFuzzer, so long for each target; what it finds stays in $(B)/fuzz/
+FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_PROGRAMS := $(FUZZ:%=$(B)/tests/fuzz/fuzz_%)
+FUZZ_PARTS := tests/unit_core/xclbin_builder.c $(CORE_SRC)
+$(B)/tests/fuzz/fuzz_npy: $(B)/san/runtime/npy.o $(B)/san/runtime/error.o
+$(B)/fuzz/npy: runtime/npy.c runtime/error.c
+FUZZ_SECONDS ?= 20
+CLANG ?= clang
+
+$(FUZZ_PROGRAMS): $(B)/tests/fuzz/%: $(B)/san/tests/fuzz/%.o $(B)/san/tests/fuzz/driver.o $(FUZZ_PARTS:%.c=$(B)/san/%.o)
+	@mkdir -p $(@D)
+	$(CC) $(SAN) -o $@ $^
+
+TESTS += $(FUZZ_PROGRAMS)
+
+# The driver's hook has nothing to do under libFuzzer, which sees coverage itself.
+$(FUZZ:%=$(B)/fuzz/%): $(B)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/outcome.c tests/fuzz/fuzz.h $(FUZZ_PARTS) $(wildcard driver/core/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(filter %.c,$^) -o $@
+
+fuzz: $(FUZZ_PROGRAMS)
+	@command -v $(CLANG) >/dev/null || { echo "make fuzz needs clang: apt-get install clang"; exit 1; }
+	$(MAKE) $(FUZZ:%=$(B)/fuzz/%)
+	@for f in $(FUZZ); do echo "== $$f"; mkdir -p $(B)/fuzz/$$f-seeds $(B)/fuzz/$$f-found; \
+		$(B)/tests/fuzz/fuzz_$$f --seeds $(B)/fuzz/$$f-seeds && \
+		$(B)/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -artifact_prefix=$(B)/fuzz/crash-$$f- \
+			$(B)/fuzz/$$f-found $(B)/fuzz/$$f-seeds >$(B)/fuzz/$$f.log 2>&1 || { tail -40 $(B)/fuzz/$$f.log; exit 1; }; \
+		grep '^Done' $(B)/fuzz/$$f.log; done
+
+.PHONY: fuzz
