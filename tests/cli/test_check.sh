@@ -44,6 +44,10 @@ said out "conv2d:conv2d_2: hung" "a hung unit"
 said out "no permission to open it" "a node without permission"
 fake check /dev/smartssd0
 exits 0 "only the card asked for"
+echo 'reason=0 ssd=nvme0 cus=1 state=3' >"$root/dev/smartssd11"
+fake check /dev/smartssd11
+exits 1 "peer DMA works, but a unit crashed: exit 1"
+rm "$root/dev/smartssd11"
 if [ "$python" ]; then
 	fake check --json
 	"$python" - "$tmp/out" <<'P' 2>"$tmp/err"; ok $? "check --json parses and says the same"

@@ -315,7 +315,7 @@ void report_text(const struct smartssd_report *report, bool emulated)
 	char a[32], b[32], d[32], e[32];
 
 	if (report->peer_reason == SMARTSSD_PEER_OK)
-		puts("  path          peer to peer: SSD -> card");
+		printf("  path          peer to peer: SSD -> card%s\n", emulated ? " (emulated)" : "");
 	else
 		printf("  path          through host memory: %s\n", smartssd_peer_reason_text(report->peer_reason));
 	printf("  bytes         SSD->card %s, host->card %s, card->host %s, bounced %s\n", bytes_text(c->ssd_to_card, a, sizeof(a)),
