@@ -40,6 +40,12 @@ nvme nvme10 0000:00:02.0/0000:06:00.0 'Samsung SSD 970' S466 denied
 pci 0000:00:03.0 0x8086 0x1906 0x060400 pcieport
 pci 0000:00:03.0/0000:07:00.0 0x1af4 0x1110 0x050000 smartssd
 mkdir -p "$dev/0000:00:03.0/0000:07:00.0/smartssd/smartssd0"
+# Two functions on one conventional bridge below a root port: no switch either
+pci 0000:00:04.0 0x8086 0x1907 0x060400 pcieport
+pci 0000:00:04.0/0000:08:00.0 0x104c 0x8240 0x060401
+pci 0000:00:04.0/0000:08:00.0/0000:09:00.0 0x144d 0xa808 0x010802 nvme
+nvme nvme3 0000:00:04.0/0000:08:00.0/0000:09:00.0 'Bridged SSD' S467 'celsius=30'
+pci 0000:00:04.0/0000:08:00.0/0000:09:01.0 0x10ee 0x6988 0x120000
 # A fabrics controller has no PCI function
 mkdir -p "$root/sys/devices/virtual/nvme-fabrics/ctl/nvme2"
 echo Linux >"$root/sys/devices/virtual/nvme-fabrics/ctl/nvme2/model"; echo tcp >"$root/sys/devices/virtual/nvme-fabrics/ctl/nvme2/transport"
@@ -56,9 +62,10 @@ said out '0000:04:00.1, 10ee:6988 (user function), driver xocl, switch 0000:01:0
 said out 'echo 0000:04:00.1 > /sys/bus/pci/drivers/xocl/unbind' "what to do about xocl"
 said out '0000:04:00.0, 10ee:6987 (management function), driver xclmgmt' "management function"
 said out 'needs root: run' "a node that may not be opened: needs root, and the rest is there"
-[ "$(grep -c 'none behind the same switch' "$tmp/out")" = 2 ]; ok $? "no pair through the root complex or fabrics"
+[ "$(grep -c 'none behind the same switch' "$tmp/out")" = 3 ]; ok $? "no pair through the root complex, a bridge or fabrics"
+said out 'no driver is bound: load ours' "what to do about an FPGA without a driver"
 said out '0000:07:00.0, 1af4:1110 (emulated card), driver smartssd, /dev/smartssd0' "a card without an SSD"
-[ "$(grep -oE '^nvme[0-9]+' "$tmp/out" | tr '\n' ' ')" = 'nvme0 nvme2 nvme10 ' ]; ok $? "in the order of their numbers"
+[ "$(grep -oE '^nvme[0-9]+' "$tmp/out" | tr '\n' ' ')" = 'nvme0 nvme2 nvme3 nvme10 ' ]; ok $? "in the order of their numbers"
 
 fake list --json
 exits 0 "list --json: exit 0"
