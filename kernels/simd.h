@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which instruction set a fast version uses: what the processor has, or what $SMARTSSD_SIMD says ("portable" or "avx2"; a set that the processor
- * lacks is not used). Results are the same; conv2d's to the bit.
+ * Which instruction set a fast version uses: what the processor has, or what $SMARTSSD_SIMD says ("portable" or "avx2"; a
+ * set that the processor lacks is not used). Results are the same; conv2d's to the bit.
  */
 #ifndef KERNELS_SIMD_H
 #define KERNELS_SIMD_H

@@ -343,7 +343,7 @@ void conv2d(const uint8_t *x, uint64_t x_bytes, const uint8_t *w, uint64_t w_byt
 #pragma HLS INTERFACE s_axilite port=clip_lo
 #pragma HLS INTERFACE s_axilite port=clip_hi
 #pragma HLS INTERFACE s_axilite port=return
-#pragma HLS BIND_STORAGE variable=x_buf type=ram_2p impl=uram
+#pragma HLS BIND_STORAGE variable=x_buf type=ram_2p impl=bram
 #pragma HLS BIND_STORAGE variable=acc type=ram_2p impl=uram
 #pragma HLS BIND_STORAGE variable=w_buf type=ram_2p impl=bram
 #endif

@@ -10,17 +10,17 @@
  *       requantise -> bytes[pixel][16 filters]
  *     transpose -> y
  *
- * A term is one product of a sum. As a band row holds all channels of a column next to each other, the terms of a kernel row are
- * contiguous (without dilation), so strides, dilation and padding cost nothing in the inner loop: a pixel is a start address, a kernel row
- * a displacement. vpmaddwd is exact: |x - x_zero| and |w - w_zero| are at most 255.
+ * A term is one product of a sum. As a band row holds all channels of a column next to each other, the terms of a kernel
+ * row are contiguous (without dilation), so strides, dilation and padding cost nothing in the inner loop: a pixel is a
+ * start address, a kernel row a displacement. vpmaddwd is exact: |x - x_zero| and |w - w_zero| are at most 255.
  */
 #include "conv2d_fast.h"
 
 #if defined(__x86_64__)
 #include "conv2d_simd.h"
 
-#define BLOCK	   16 /* filters of a block */
-#define PIXELS	   6 /* pixels of the register block */
+#define BLOCK	   16		/* filters of a block */
+#define PIXELS	   6		/* pixels of the register block */
 #define BAND_BYTES (192 * 1024) /* of a chunk: leaves room for weights in a 512 KiB L2 */
 #define NO_TERM	   UINT32_MAX
 
@@ -31,9 +31,9 @@ struct plan {
 	/* Sum = over runs r, over pairs p: band[pixel + run_at[r] + 2p, +1] * weights */
 	uint32_t runs, pairs; /* pairs of each run */
 	int32_t *run_at;
-	uint32_t *terms; /* 2 per pair, in run order: position in a filter's weights, or NO_TERM */
+	uint32_t *terms;  /* 2 per pair, in run order: position in a filter's weights, or NO_TERM */
 	int16_t *weights; /* [block][runs * pairs][BLOCK][2] */
-	uint8_t *turned; /* one block's weights as [term][BLOCK] */
+	uint8_t *turned;  /* one block's weights as [term][BLOCK] */
 	/* The band: columns and rows packed per output column and row, and which input columns and rows they are. */
 	uint32_t cols, col_step, col_pitch, row_step, row_pitch;
 	uint32_t chunk_rows; /* output rows */
@@ -64,7 +64,8 @@ static void list_terms(struct plan *p)
 		uint32_t first = merged ? 0 : r % t->kernel_w, last = merged ? t->kernel_w - 1 : first;
 		uint32_t start = at;
 
-		p->run_at[r] = (int32_t)(((uint64_t)kh * t->dilation_h * p->cols + (merged ? 0 : (uint64_t)first * t->dilation_w)) *
+		p->run_at[r] = (int32_t)(((uint64_t)kh * t->dilation_h * p->cols +
+					  (merged ? 0 : (uint64_t)first * t->dilation_w)) *
 					 t->channels);
 		for (uint32_t kw = first; kw <= last; kw++)
 			for (uint32_t c = 0; c < t->channels; c++)
@@ -95,7 +96,8 @@ AVX2 static void turn_weights(const struct plan *p, uint32_t first, uint32_t cou
 
 			for (uint32_t i = 0; i < count; i++) {
 				memcpy(edge[i], w + (uint64_t)i * size + k, n);
-				_mm_storeu_si128((void *)edge[i], _mm_xor_si128(_mm_loadu_si128((const void *)edge[i]), flip));
+				_mm_storeu_si128((void *)edge[i],
+						 _mm_xor_si128(_mm_loadu_si128((const void *)edge[i]), flip));
 			}
 			for (uint32_t i = 0; i < BLOCK; i++)
 				rows[i] = _mm_loadu_si128((const void *)edge[i]);
@@ -115,7 +117,8 @@ AVX2 static void pack_weights(const struct plan *p, uint32_t first, uint32_t cou
 
 	turn_weights(p, first, count);
 	for (uint32_t i = 0; i < count; i++)
-		zero[2 * i] = zero[2 * i + 1] = (int16_t)(p->job->w_zero[first + i] + (t->flags & CONV2D_W_SIGNED ? 128 : 0));
+		zero[2 * i] = zero[2 * i + 1] =
+			(int16_t)(p->job->w_zero[first + i] + (t->flags & CONV2D_W_SIGNED ? 128 : 0));
 	zero_lo = _mm256_loadu_si256((const void *)zero);
 	zero_hi = _mm256_loadu_si256((const void *)(zero + BLOCK));
 	for (uint32_t i = 0; i < p->runs * p->pairs; i++, out += 2 * BLOCK) {
@@ -137,10 +140,11 @@ AVX2 static void pack_weights(const struct plan *p, uint32_t first, uint32_t cou
 /* ---- input ---- */
 
 /*
- * 16 channels' columns [at, at + 16) of one row, transposed: rows[i] = column at + i. @channels < 16: the rest is zero. Columns behind the window may
- * hold anything, but nothing is read beyond x.
+ * 16 channels' columns [at, at + 16) of one row, transposed: rows[i] = column at + i. @channels < 16: the rest is zero.
+ * Columns behind the window may hold anything, but nothing is read beyond x.
  */
-AVX2_INLINE void load_columns(const struct plan *p, const uint64_t *channel_at, uint32_t channels, uint64_t at, int within, __m128i rows[16])
+AVX2_INLINE void load_columns(const struct plan *p, const uint64_t *channel_at, uint32_t channels, uint64_t at, int within,
+			      __m128i rows[16])
 {
 	const uint8_t *x = p->job->x + at;
 
@@ -164,8 +168,8 @@ AVX2_INLINE void load_columns(const struct plan *p, const uint64_t *channel_at, 
 }
 
 /*
- * Columns [begin, end) of a band row, 16 channels from @first. @at: input row's start behind a channel's window start. With fewer than 16 channels in
- * all, each store runs over into the next columns, which are written after it.
+ * Columns [begin, end) of a band row, 16 channels from @first. @at: input row's start behind a channel's window start. With
+ * fewer than 16 channels in all, each store runs over into the next columns, which are written after it.
  */
 AVX2 static void pack_columns(const struct plan *p, int16_t *out, uint32_t first, uint32_t begin, uint32_t end, uint64_t at)
 {
@@ -190,17 +194,19 @@ AVX2 static void pack_columns(const struct plan *p, int16_t *out, uint32_t first
 		if (count == 16) {
 #pragma GCC unroll 16
 			for (uint32_t i = 0; i < 16; i++)
-				_mm256_storeu_si256((void *)(out + (size_t)i * t->channels),
-						    _mm256_sub_epi16(_mm256_cvtepu8_epi16(_mm_xor_si128(rows[i], flip)), zero));
+				_mm256_storeu_si256(
+					(void *)(out + (size_t)i * t->channels),
+					_mm256_sub_epi16(_mm256_cvtepu8_epi16(_mm_xor_si128(rows[i], flip)), zero));
 			out += (size_t)16 * t->channels;
 		} else {
 			__m128i kept[16];
 
 			memcpy(kept, rows, sizeof(kept));
 			for (uint32_t i = 0; i < count; i++, out += t->channels)
-				_mm256_storeu_si256((void *)out, _mm256_sub_epi16(_mm256_cvtepu8_epi16(_mm_xor_si128(
-											  kept[i * p->col_pitch], flip)),
-										  zero));
+				_mm256_storeu_si256(
+					(void *)out,
+					_mm256_sub_epi16(_mm256_cvtepu8_epi16(_mm_xor_si128(kept[i * p->col_pitch], flip)),
+							 zero));
 		}
 		c += count;
 	}
@@ -213,7 +219,8 @@ static void pack_band(const struct plan *p, uint32_t first, uint32_t count)
 	uint64_t rows = (uint64_t)(count - 1) * p->row_step + (uint64_t)(t->kernel_h - 1) * t->dilation_h + 1;
 	size_t row_elements = (size_t)p->cols * t->channels;
 	/* Band columns that lie in the window */
-	uint64_t lo = (t->lead_cols + p->col_pitch - 1) / p->col_pitch, hi = (t->lead_cols + t->cols + p->col_pitch - 1) / p->col_pitch;
+	uint64_t lo = (t->lead_cols + p->col_pitch - 1) / p->col_pitch,
+		 hi = (t->lead_cols + t->cols + p->col_pitch - 1) / p->col_pitch;
 	uint32_t begin = (uint32_t)(lo < p->cols ? lo : p->cols), end = (uint32_t)(hi < p->cols ? hi : p->cols);
 	int16_t *out = p->band;
 
@@ -241,29 +248,31 @@ static void pack_band(const struct plan *p, uint32_t first, uint32_t count)
 typedef int32_t pair_of_terms __attribute__((may_alias, aligned(2)));
 
 /* One pixel's pair of terms for 16 filters; lo and hi are its two accumulators. */
-#define PIXEL16(n)                                                                                       \
-	do {                                                                                             \
-		__m256i pair = _mm256_set1_epi32(*(const pair_of_terms *)(x##n + i));                    \
-		lo##n = _mm256_add_epi32(lo##n, _mm256_madd_epi16(pair, w_lo));                          \
-		hi##n = _mm256_add_epi32(hi##n, _mm256_madd_epi16(pair, w_hi));                          \
+#define PIXEL16(n)                                                                    \
+	do {                                                                          \
+		__m256i pair = _mm256_set1_epi32(*(const pair_of_terms *)(x##n + i)); \
+		lo##n = _mm256_add_epi32(lo##n, _mm256_madd_epi16(pair, w_lo));       \
+		hi##n = _mm256_add_epi32(hi##n, _mm256_madd_epi16(pair, w_hi));       \
 	} while (0)
 
-#define OUT16(n)                                                                                         \
-	do {                                                                                             \
-		if (p->saturate) {                                                                       \
-			lo##n = conv2d_add_saturate(lo##n, bias_lo);                                     \
-			hi##n = conv2d_add_saturate(hi##n, bias_hi);                                     \
-		}                                                                                        \
-		_mm_store_si128((void *)(out + (n) * BLOCK), conv2d_bytes16(conv2d_requant8(q, lo##n, mult_lo), \
-									    conv2d_requant8(q, hi##n, mult_hi))); \
+#define OUT16(n)                                                                                                         \
+	do {                                                                                                             \
+		if (p->saturate) {                                                                                       \
+			lo##n = conv2d_add_saturate(lo##n, bias_lo);                                                     \
+			hi##n = conv2d_add_saturate(hi##n, bias_hi);                                                     \
+		}                                                                                                        \
+		_mm_store_si128((void *)(out + (n) * BLOCK),                                                               \
+				conv2d_bytes16(conv2d_requant8(q, lo##n, mult_lo), conv2d_requant8(q, hi##n, mult_hi))); \
 	} while (0)
 
 /* Sums of 6 pixels x 16 filters, requantised, to out[pixel][BLOCK]. */
 AVX2 static void six_by_16(const struct plan *p, const struct block *b, const struct conv2d_requant *q, const int16_t *w,
 			   const int32_t *pixel_at, uint8_t *out)
 {
-	__m256i bias_lo = _mm256_loadu_si256((const void *)b->bias), bias_hi = _mm256_loadu_si256((const void *)(b->bias + 8));
-	__m256i start_lo = p->saturate ? _mm256_setzero_si256() : bias_lo, start_hi = p->saturate ? _mm256_setzero_si256() : bias_hi;
+	__m256i bias_lo = _mm256_loadu_si256((const void *)b->bias),
+		bias_hi = _mm256_loadu_si256((const void *)(b->bias + 8));
+	__m256i start_lo = p->saturate ? _mm256_setzero_si256() : bias_lo,
+		start_hi = p->saturate ? _mm256_setzero_si256() : bias_hi;
 	__m256i lo0 = start_lo, lo1 = start_lo, lo2 = start_lo, lo3 = start_lo, lo4 = start_lo, lo5 = start_lo;
 	__m256i hi0 = start_hi, hi1 = start_hi, hi2 = start_hi, hi3 = start_hi, hi4 = start_hi, hi5 = start_hi;
 	__m256 mult_lo, mult_hi;
@@ -275,7 +284,8 @@ AVX2 static void six_by_16(const struct plan *p, const struct block *b, const st
 
 #pragma GCC unroll 2
 		for (size_t i = 0; i < 2 * (size_t)p->pairs; i += 2) {
-			__m256i w_lo = _mm256_load_si256((const void *)w), w_hi = _mm256_load_si256((const void *)(w + BLOCK));
+			__m256i w_lo = _mm256_load_si256((const void *)w),
+				w_hi = _mm256_load_si256((const void *)(w + BLOCK));
 
 			PIXEL16(0);
 			PIXEL16(1);
@@ -299,12 +309,12 @@ AVX2 static void six_by_16(const struct plan *p, const struct block *b, const st
 #define PIXEL8(n) \
 	lo##n = _mm256_add_epi32(lo##n, _mm256_madd_epi16(_mm256_set1_epi32(*(const pair_of_terms *)(x##n + i)), w_lo))
 
-#define OUT8(n)                                                                                          \
-	do {                                                                                             \
-		if (p->saturate)                                                                         \
-			lo##n = conv2d_add_saturate(lo##n, bias_lo);                                     \
-		lo##n = conv2d_requant8(q, lo##n, mult_lo);                                              \
-		_mm_store_si128((void *)(out + (n) * BLOCK), conv2d_bytes16(lo##n, lo##n));              \
+#define OUT8(n)                                                                           \
+	do {                                                                              \
+		if (p->saturate)                                                          \
+			lo##n = conv2d_add_saturate(lo##n, bias_lo);                      \
+		lo##n = conv2d_requant8(q, lo##n, mult_lo);                               \
+		_mm_store_si128((void *)(out + (n) * BLOCK), conv2d_bytes16(lo##n, lo##n)); \
 	} while (0)
 
 /* The same for a block of which only the first 8 filters exist. */
@@ -343,7 +353,8 @@ AVX2 static void six_by_8(const struct plan *p, const struct block *b, const str
 
 /* ---- output ---- */
 
-/* @count bytes that follow each other in a chunk, from pixel @from, to where y has them; a run of pixels may span output rows. */
+/* @count bytes that follow each other in a chunk, from pixel @from, to where y has them; a run of pixels may span output
+ * rows. */
 static void put(const struct conv2d_tile *t, uint8_t *y, uint32_t from, uint32_t count, const uint8_t *bytes)
 {
 	uint32_t row, col;
@@ -411,7 +422,8 @@ AVX2 static void chunk(const struct plan *p, uint32_t first, uint32_t rows)
 	pack_band(p, first, rows);
 	for (uint32_t r = 0; r < rows; r++)
 		for (uint32_t c = 0; c < t->out_cols; c++)
-			p->pixel_at[n++] = (int32_t)(((uint64_t)r * p->row_step * p->cols + (uint64_t)c * p->col_step) * t->channels);
+			p->pixel_at[n++] =
+				(int32_t)(((uint64_t)r * p->row_step * p->cols + (uint64_t)c * p->col_step) * t->channels);
 	for (uint32_t i = 0; i < PIXELS; i++)
 		p->pixel_at[n + i] = 0; /* computed and dropped */
 	for (uint32_t f = 0; f < p->g.count; f += BLOCK, w += (size_t)p->runs * p->pairs * 2 * BLOCK) {

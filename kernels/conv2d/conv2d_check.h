@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What conv2d checks before it touches memory, and what follows from its arguments. One implementation for the HLS kernel and for the fast
- * version. Arguments come from whoever submits a run: any value at all, so nothing here may overflow, whatever it is given.
+ * What conv2d checks before it touches memory, and what follows from its arguments. One implementation for the HLS kernel
+ * and for the fast version. Arguments come from whoever submits a run: any value at all, so nothing here may overflow,
+ * whatever it is given.
  */
 #ifndef KERNELS_CONV2D_CHECK_H
 #define KERNELS_CONV2D_CHECK_H
@@ -9,25 +10,25 @@
 #include "conv2d.h"
 
 /* status[1] of KERNEL_BAD_SHAPE: the first check that failed, in this order */
-#define CONV2D_CHECK_FILTERS  1u /* filters or group_filters is 0, or filters > CONV2D_FILTERS */
-#define CONV2D_CHECK_TERMS    2u /* channels or the kernel is 0, or their product > CONV2D_MAX_TERMS */
-#define CONV2D_CHECK_STEP     3u /* a stride or dilation is 0 */
-#define CONV2D_CHECK_IMAGE    4u /* in_h or in_w is 0, or the band is not inside of the image */
-#define CONV2D_CHECK_OUT      5u /* no outputs, or columns beyond out_w */
-#define CONV2D_CHECK_ACC      6u /* filters * out_rows * out_cols > CONV2D_ACC_WORDS */
-#define CONV2D_CHECK_WEIGHTS  7u /* filters * kernel_h * kernel_w > CONV2D_W_BYTES */
-#define CONV2D_CHECK_WINDOW   8u /* the input window of a channel > CONV2D_X_BYTES */
-#define CONV2D_CHECK_BAND     9u /* the band lacks rows that the outputs need */
-#define CONV2D_CHECK_FLAGS    10u /* unknown flags */
-#define CONV2D_CHECK_RANGE    11u /* x_zero, y_zero or the clip leaves the range of its type, or clip_lo > clip_hi */
-#define CONV2D_CHECK_Y_PITCH  12u /* filters' outputs would overlap */
-#define CONV2D_CHECK_W_ZERO   13u /* a weight zero point leaves the range of its type; status[2]: the filter */
+#define CONV2D_CHECK_FILTERS 1u	 /* filters or group_filters is 0, or filters > CONV2D_FILTERS */
+#define CONV2D_CHECK_TERMS   2u	 /* channels or the kernel is 0, or their product > CONV2D_MAX_TERMS */
+#define CONV2D_CHECK_STEP    3u	 /* a stride or dilation is 0 */
+#define CONV2D_CHECK_IMAGE   4u	 /* in_h or in_w is 0, or the band is not inside of the image */
+#define CONV2D_CHECK_OUT     5u	 /* no outputs, or columns beyond out_w */
+#define CONV2D_CHECK_ACC     6u	 /* filters * out_rows * out_cols > CONV2D_ACC_WORDS */
+#define CONV2D_CHECK_WEIGHTS 7u	 /* filters * kernel_h * kernel_w > CONV2D_W_BYTES */
+#define CONV2D_CHECK_WINDOW  8u	 /* the input window of a channel > CONV2D_X_BYTES */
+#define CONV2D_CHECK_BAND    9u	 /* the band lacks rows that the outputs need */
+#define CONV2D_CHECK_FLAGS   10u /* unknown flags */
+#define CONV2D_CHECK_RANGE   11u /* x_zero, y_zero or the clip leaves the range of its type, or clip_lo > clip_hi */
+#define CONV2D_CHECK_Y_PITCH 12u /* filters' outputs would overlap */
+#define CONV2D_CHECK_W_ZERO  13u /* a weight zero point leaves the range of its type; status[2]: the filter */
 
 /* status[1] of KERNEL_BAD_RANGE */
-#define CONV2D_BUFFER_X	     0u
-#define CONV2D_BUFFER_W	     1u
-#define CONV2D_BUFFER_COEF   2u
-#define CONV2D_BUFFER_Y	     3u
+#define CONV2D_BUFFER_X	   0u
+#define CONV2D_BUFFER_W	   1u
+#define CONV2D_BUFFER_COEF 2u
+#define CONV2D_BUFFER_Y	   3u
 
 /* The scalar arguments, and below them what conv2d_check() derives. */
 struct conv2d_tile {
@@ -41,25 +42,26 @@ struct conv2d_tile {
 	int32_t clip_lo, clip_hi;
 
 	uint32_t stride_h, stride_w, dilation_h, dilation_w;
-	uint32_t taps;		/* kernel_h * kernel_w */
+	uint32_t taps;		 /* kernel_h * kernel_w */
 	uint32_t first_in_group; /* position of the tile's first filter in its group */
-	uint32_t groups;	/* groups that the tile's filters belong to */
+	uint32_t groups;	 /* groups that the tile's filters belong to */
 	/*
-	 * The window: smallest rectangle of the image that holds whatever the outputs read from it. Output row r of the tile reads window rows
-	 * r * stride_h + kh * dilation_h - lead_rows; those outside of [0, rows) are padding. Columns likewise.
+	 * The window: smallest rectangle of the image that holds whatever the outputs read from it. Output row r of the
+	 * tile reads window rows r * stride_h + kh * dilation_h - lead_rows; those outside of [0, rows) are padding.
+	 * Columns likewise.
 	 */
-	uint32_t rows, cols;	 /* 0, 0: nothing but padding is read */
+	uint32_t rows, cols; /* 0, 0: nothing but padding is read */
 	uint64_t lead_rows, lead_cols;
-	uint64_t window;	/* of the window's first element from the channel's first element in x */
+	uint64_t window; /* of the window's first element from the channel's first element in x */
 };
 
 /* A tile from the kernel's parameters, which all have the names of the members. */
-#define CONV2D_TILE_OF_ARGUMENTS                                                                                                     \
-	{                                                                                                                            \
-		first_filter, filters, group_filters, channels, in_h, in_w, band_row, band_rows, kernel_h, kernel_w, stride,        \
-		dilation, pad_top, pad_left, out_w, out_row, out_rows, out_col, out_cols, x_pitch, x_stride, x_skew, x_mask,        \
-		y_pitch, x_zero, y_zero, flags, clip_lo, clip_hi,                                                                    \
-		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                                                                   \
+#define CONV2D_TILE_OF_ARGUMENTS                                                                                         \
+	{                                                                                                                \
+		first_filter, filters, group_filters, channels, in_h, in_w, band_row, band_rows, kernel_h, kernel_w,     \
+			stride, dilation, pad_top, pad_left, out_w, out_row, out_rows, out_col, out_cols, x_pitch,       \
+			x_stride, x_skew, x_mask, y_pitch, x_zero, y_zero, flags, clip_lo, clip_hi, 0, 0, 0, 0, 0, 0, 0, \
+			0, 0, 0, 0, 0                                                                                    \
 	}
 
 /* Where channel @c (0: first channel of the first filter's group) starts in x. c < 2^25, so the sum stays below 2^58. */
@@ -128,9 +130,13 @@ static inline uint32_t conv2d_check_shape(struct conv2d_tile *t)
 	/* Each product is below 2^48, each sum below 2^50. */
 	first_row = (int64_t)t->out_row * t->stride_h - t->pad_top;
 	first_col = (int64_t)t->out_col * t->stride_w - t->pad_left;
-	rows = conv2d_window(first_row, first_row + (int64_t)(t->out_rows - 1) * t->stride_h + (int64_t)(t->kernel_h - 1) * t->dilation_h,
+	rows = conv2d_window(first_row,
+			     first_row + (int64_t)(t->out_rows - 1) * t->stride_h +
+				     (int64_t)(t->kernel_h - 1) * t->dilation_h,
 			     t->in_h, &row, &t->lead_rows);
-	cols = conv2d_window(first_col, first_col + (int64_t)(t->out_cols - 1) * t->stride_w + (int64_t)(t->kernel_w - 1) * t->dilation_w,
+	cols = conv2d_window(first_col,
+			     first_col + (int64_t)(t->out_cols - 1) * t->stride_w +
+				     (int64_t)(t->kernel_w - 1) * t->dilation_w,
 			     t->in_w, &col, &t->lead_cols);
 	if (rows > 0 && cols > 0) {
 		if (rows > CONV2D_X_BYTES || cols > CONV2D_X_BYTES || rows * cols > CONV2D_X_BYTES)
@@ -176,8 +182,8 @@ static inline uint32_t conv2d_check_x(const struct conv2d_tile *t, uint64_t x_by
 }
 
 /* All checks that need no memory access: KERNEL_OK, or what to report with *detail. */
-static inline uint32_t conv2d_check(struct conv2d_tile *t, uint64_t x_bytes, uint64_t w_bytes, uint64_t coef_bytes, uint64_t y_bytes,
-				    uint32_t *detail)
+static inline uint32_t conv2d_check(struct conv2d_tile *t, uint64_t x_bytes, uint64_t w_bytes, uint64_t coef_bytes,
+				    uint64_t y_bytes, uint32_t *detail)
 {
 	*detail = conv2d_check_shape(t);
 	if (*detail)
@@ -192,7 +198,8 @@ static inline uint32_t conv2d_check(struct conv2d_tile *t, uint64_t x_bytes, uin
 	if ((uint64_t)t->filters * CONV2D_COEF_WORDS * 4 > coef_bytes)
 		return KERNEL_BAD_RANGE;
 	*detail = CONV2D_BUFFER_Y;
-	if ((uint64_t)(t->filters - 1) * t->y_pitch + (uint64_t)(t->out_rows - 1) * t->out_w + t->out_col + t->out_cols > y_bytes)
+	if ((uint64_t)(t->filters - 1) * t->y_pitch + (uint64_t)(t->out_rows - 1) * t->out_w + t->out_col + t->out_cols >
+	    y_bytes)
 		return KERNEL_BAD_RANGE;
 	*detail = 0;
 	return KERNEL_OK;

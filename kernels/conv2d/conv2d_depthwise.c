@@ -38,7 +38,8 @@ AVX2 static void pack_phase(int16_t *out, const uint8_t *x, uint64_t count, uint
 			uint64_t at = i + 16 <= count ? i : count - 16; /* the last 16 overlap */
 			__m128i bytes = _mm_xor_si128(_mm_loadu_si128((const void *)(x + at)), _mm_set1_epi8((char)flip));
 
-			_mm256_storeu_si256((void *)(out + at), _mm256_sub_epi16(_mm256_cvtepu8_epi16(bytes), _mm256_set1_epi16((int16_t)zero)));
+			_mm256_storeu_si256((void *)(out + at), _mm256_sub_epi16(_mm256_cvtepu8_epi16(bytes),
+										 _mm256_set1_epi16((int16_t)zero)));
 		}
 	}
 	for (; i < count; i++)
@@ -63,13 +64,14 @@ static void pack_lines(const struct depthwise *d, uint64_t channel_at, uint32_t 
 			int16_t *out = d->lines + r * d->line_pitch + phase * d->phase_pitch;
 			/* Elements i with 0 <= i * stride_w + phase - lead_cols < cols */
 			uint64_t lo = t->lead_cols > phase ? (t->lead_cols - phase + t->stride_w - 1) / t->stride_w : 0;
-			uint64_t hi = t->lead_cols + t->cols > phase ?
-					      (t->lead_cols + t->cols - phase + t->stride_w - 1) / t->stride_w : 0;
+			uint64_t hi = t->lead_cols + t->cols > phase
+					      ? (t->lead_cols + t->cols - phase + t->stride_w - 1) / t->stride_w
+					      : 0;
 
 			hi = hi < d->phase_pitch ? hi : d->phase_pitch;
 			if (lo < hi)
-				pack_phase(out + lo, x + (lo * t->stride_w + phase - t->lead_cols), hi - lo, t->stride_w, flip,
-					   t->x_zero + flip);
+				pack_phase(out + lo, x + (lo * t->stride_w + phase - t->lead_cols), hi - lo, t->stride_w,
+					   flip, t->x_zero + flip);
 		}
 	}
 }
@@ -113,7 +115,8 @@ AVX2 static void output_row(const struct depthwise *d, uint32_t f, const int16_t
 		/* Columns 0-3 8-11 and 4-7 12-15 so far */
 		even = conv2d_requant8(&q, conv2d_add_saturate(even, bias), mult);
 		odd = conv2d_requant8(&q, conv2d_add_saturate(odd, bias), mult);
-		bytes = conv2d_bytes16(_mm256_permute2x128_si256(even, odd, 0x20), _mm256_permute2x128_si256(even, odd, 0x31));
+		bytes = conv2d_bytes16(_mm256_permute2x128_si256(even, odd, 0x20),
+				       _mm256_permute2x128_si256(even, odd, 0x31));
 		if (t->out_cols - c >= 16) {
 			_mm_storeu_si128((void *)(y + c), bytes);
 		} else {
@@ -145,7 +148,8 @@ static void place_taps(const struct depthwise *d)
 		for (uint32_t kw = 0; kw < t->kernel_w; kw++) {
 			uint32_t col = kw * t->dilation_w;
 
-			d->tap_at[n++] = kh * t->dilation_h * d->line_pitch + col % t->stride_w * d->phase_pitch + col / t->stride_w;
+			d->tap_at[n++] =
+				kh * t->dilation_h * d->line_pitch + col % t->stride_w * d->phase_pitch + col / t->stride_w;
 		}
 	}
 	if (n & 1)
@@ -156,7 +160,8 @@ int conv2d_depthwise_avx2(const struct conv2d_job *job, const struct conv2d_grou
 {
 	const struct conv2d_tile *t = &job->t;
 	uint64_t kernel_rows = (uint64_t)(t->kernel_h - 1) * t->dilation_h + 1, rows;
-	uint64_t reach = (uint64_t)(t->kernel_w - 1) * t->dilation_w / t->stride_w; /* how far a tap shifts within a phase */
+	uint64_t reach =
+		(uint64_t)(t->kernel_w - 1) * t->dilation_w / t->stride_w; /* how far a tap shifts within a phase */
 	struct depthwise d = { .job = job, .pairs = (t->taps + 1) / 2 };
 	uint64_t channel_at = conv2d_channel(t, g->channel) + t->window, line_bytes;
 	struct conv2d_arena arena = { 0 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * conv2d for the emulated card: same prototype, checks, status and result (to the bit) as the HLS kernel, fast on a CPU.
- * This file: dispatch, and plain loops that take any tile and need no memory. conv2d_avx2.c and conv2d_depthwise.c have the AVX2 versions.
+ * This file: dispatch, and plain loops that take any tile and need no memory. conv2d_avx2.c and conv2d_depthwise.c have the
+ * AVX2 versions.
  */
 #include "conv2d_fast.h"
 #include "../simd.h"
@@ -38,7 +39,8 @@ static uint8_t requantise(const struct conv2d_tile *t, int32_t sum, int32_t bias
 	return (uint8_t)((int32_t)v + t->y_zero);
 }
 
-/* Output columns [*begin, *end) of a segment of @count from @first whose input column first*stride + at is inside of the window. */
+/* Output columns [*begin, *end) of a segment of @count from @first whose input column first*stride + at is inside of the
+ * window. */
 static void inside(const struct conv2d_tile *t, uint32_t first, uint32_t count, int64_t at, uint32_t *begin, uint32_t *end)
 {
 	int64_t start = (int64_t)first * t->stride_w + at;
@@ -51,7 +53,8 @@ static void inside(const struct conv2d_tile *t, uint32_t first, uint32_t count, 
 }
 
 /* Adds one tap to the outputs [0, count) of a row. */
-static void add_tap(int32_t *sum, const uint8_t *x, uint32_t count, uint32_t stride, uint8_t flip, int32_t zero, int32_t weight)
+static void add_tap(int32_t *sum, const uint8_t *x, uint32_t count, uint32_t stride, uint8_t flip, int32_t zero,
+		    int32_t weight)
 {
 	if (stride == 1) {
 		for (uint32_t i = 0; i < count; i++)
@@ -63,7 +66,8 @@ static void add_tap(int32_t *sum, const uint8_t *x, uint32_t count, uint32_t str
 }
 
 /* Output columns [first, first + count) of tile row @oh of filter @f. */
-static void segment(const struct conv2d_job *job, const struct conv2d_group *g, uint32_t f, uint32_t oh, uint32_t first, uint32_t count)
+static void segment(const struct conv2d_job *job, const struct conv2d_group *g, uint32_t f, uint32_t oh, uint32_t first,
+		    uint32_t count)
 {
 	const struct conv2d_tile *t = &job->t;
 	const uint8_t *w = job->w + (uint64_t)f * t->channels * t->taps;
@@ -82,15 +86,16 @@ static void segment(const struct conv2d_job *job, const struct conv2d_group *g, 
 			if (row < 0 || row >= (int64_t)t->rows)
 				continue;
 			for (uint32_t kw = 0; kw < t->kernel_w; kw++) {
-				int32_t weight = (int32_t)(uint8_t)(w[(c * t->kernel_h + kh) * t->kernel_w + kw] ^ w_flip) - w_flip -
-						 job->w_zero[f];
+				int32_t weight = (int32_t)(uint8_t)(w[(c * t->kernel_h + kh) * t->kernel_w + kw] ^ w_flip) -
+						 w_flip - job->w_zero[f];
 				int64_t at = (int64_t)kw * t->dilation_w - (int64_t)t->lead_cols;
 				uint32_t begin, end;
 
 				inside(t, first, count, at, &begin, &end);
 				if (begin < end)
 					add_tap(sum + begin,
-						plane + (uint64_t)row * t->in_w + (uint64_t)((int64_t)(first + begin) * t->stride_w + at),
+						plane + (uint64_t)row * t->in_w +
+							(uint64_t)((int64_t)(first + begin) * t->stride_w + at),
 						end - begin, t->stride_w, x_flip, t->x_zero + x_flip, weight);
 			}
 		}
@@ -122,7 +127,8 @@ static void convolve(const struct conv2d_job *job)
 		g.count = t->filters - g.first < room ? t->filters - g.first : room;
 #if defined(__x86_64__)
 		if (avx2)
-			done = t->channels == 1 && g.count < 8 ? conv2d_depthwise_avx2(job, &g) : conv2d_group_avx2(job, &g);
+			done = t->channels == 1 && g.count < 8 ? conv2d_depthwise_avx2(job, &g)
+							       : conv2d_group_avx2(job, &g);
 #endif
 		if (!done)
 			portable(job, &g);
@@ -133,14 +139,13 @@ static void convolve(const struct conv2d_job *job)
 	(void)avx2;
 }
 
-void conv2d(const uint8_t *x, uint64_t x_bytes, const uint8_t *w, uint64_t w_bytes, const int32_t *coef, uint64_t coef_bytes,
-	    uint8_t *y, uint64_t y_bytes, uint32_t *status, uint64_t status_bytes,
-	    uint32_t first_filter, uint32_t filters, uint32_t group_filters, uint32_t channels,
-	    uint32_t in_h, uint32_t in_w, uint32_t band_row, uint32_t band_rows,
-	    uint32_t kernel_h, uint32_t kernel_w, uint32_t stride, uint32_t dilation, uint32_t pad_top, uint32_t pad_left,
-	    uint32_t out_w, uint32_t out_row, uint32_t out_rows, uint32_t out_col, uint32_t out_cols,
-	    uint32_t x_pitch, uint32_t x_stride, uint32_t x_skew, uint32_t x_mask, uint32_t y_pitch,
-	    int32_t x_zero, int32_t y_zero, uint32_t flags, int32_t clip_lo, int32_t clip_hi)
+void conv2d(const uint8_t *x, uint64_t x_bytes, const uint8_t *w, uint64_t w_bytes, const int32_t *coef,
+	    uint64_t coef_bytes, uint8_t *y, uint64_t y_bytes, uint32_t *status, uint64_t status_bytes,
+	    uint32_t first_filter, uint32_t filters, uint32_t group_filters, uint32_t channels, uint32_t in_h,
+	    uint32_t in_w, uint32_t band_row, uint32_t band_rows, uint32_t kernel_h, uint32_t kernel_w, uint32_t stride,
+	    uint32_t dilation, uint32_t pad_top, uint32_t pad_left, uint32_t out_w, uint32_t out_row, uint32_t out_rows,
+	    uint32_t out_col, uint32_t out_cols, uint32_t x_pitch, uint32_t x_stride, uint32_t x_skew, uint32_t x_mask,
+	    uint32_t y_pitch, int32_t x_zero, int32_t y_zero, uint32_t flags, int32_t clip_lo, int32_t clip_hi)
 {
 	struct conv2d_job job = { .t = CONV2D_TILE_OF_ARGUMENTS, .x = x, .x_bytes = x_bytes, .w = w, .y = y };
 	uint32_t code, detail, filter = 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Between the fast version's parts: dispatch and portable loops (conv2d_fast.c), AVX2 (conv2d_avx2.c, conv2d_depthwise.c). */
+/* Between the fast version's parts: dispatch and portable loops (conv2d_fast.c), AVX2 (conv2d_avx2.c, conv2d_depthwise.c).
+ */
 #ifndef KERNELS_CONV2D_FAST_H
 #define KERNELS_CONV2D_FAST_H
 
@@ -20,7 +21,8 @@ struct conv2d_job {
 	float mult[CONV2D_FILTERS];
 };
 
-/* The filters [first, first + count) of the tile that are of one group, and that group's first channel (counted from the tile's first). */
+/* The filters [first, first + count) of the tile that are of one group, and that group's first channel (counted from the
+ * tile's first). */
 struct conv2d_group {
 	uint32_t first, count, channel;
 };
@@ -29,7 +31,8 @@ struct conv2d_group {
 int conv2d_group_avx2(const struct conv2d_job *job, const struct conv2d_group *g);
 int conv2d_depthwise_avx2(const struct conv2d_job *job, const struct conv2d_group *g);
 
-/* Memory of this thread, at least @bytes, 64-byte aligned, valid until the next call; NULL when there is none. Contents are undefined. */
+/* Memory of this thread, at least @bytes, 64-byte aligned, valid until the next call; NULL when there is none. Contents are
+ * undefined. */
 void *conv2d_scratch(size_t bytes);
 
 #endif

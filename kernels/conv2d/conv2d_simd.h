@@ -8,7 +8,7 @@
 
 #include "conv2d_fast.h"
 
-#define AVX2 __attribute__((target("avx2")))
+#define AVX2	    __attribute__((target("avx2")))
 #define AVX2_INLINE static inline __attribute__((always_inline, target("avx2")))
 
 /* More than any sensible layer needs; a tile that asks for more is left to the portable loops. */
@@ -73,12 +73,13 @@ AVX2_INLINE __m128i conv2d_bytes16(__m256i first, __m256i second)
 }
 
 /* Transposes 16 rows of 16 bytes: four perfect shuffles of rows i and i + 8. */
-#define CONV2D_SHUFFLE(to, from)                                      \
-	do {                                                          \
-		_Pragma("GCC unroll 8") for (int i_ = 0; i_ < 8; i_++) { \
-			to[2 * i_] = _mm_unpacklo_epi8(from[i_], from[i_ + 8]);  \
+#define CONV2D_SHUFFLE(to, from)                                                    \
+	do {                                                                        \
+		_Pragma("GCC unroll 8") for (int i_ = 0; i_ < 8; i_++)              \
+		{                                                                   \
+			to[2 * i_] = _mm_unpacklo_epi8(from[i_], from[i_ + 8]);     \
 			to[2 * i_ + 1] = _mm_unpackhi_epi8(from[i_], from[i_ + 8]); \
-		}                                                     \
+		}                                                                   \
 	} while (0)
 
 AVX2_INLINE void conv2d_transpose16(__m128i rows[16])

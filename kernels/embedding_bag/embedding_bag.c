@@ -207,7 +207,7 @@ void embedding_bag(const uint8_t *table, uint64_t table_bytes, const uint32_t *i
 #pragma HLS INTERFACE s_axilite port=mode
 #pragma HLS INTERFACE s_axilite port=flags
 #pragma HLS INTERFACE s_axilite port=return
-#pragma HLS BIND_STORAGE variable=offset_buf type=ram_2p impl=uram
+#pragma HLS BIND_STORAGE variable=offset_buf type=ram_2p impl=bram
 #pragma HLS ARRAY_PARTITION variable=row_buf type=cyclic factor=4
 #endif
 	uint32_t weighted = flags & EMB_WEIGHTED;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Pooling with AVX2, FMA and F16C: up to 64 elements of the sum in registers, over all rows of the bag, in the order of the indices.
- * A row of a large table is a cache miss (and a TLB miss); so that many are under way at a time, the rows of the lookups AHEAD positions
- * further on are prefetched, across bags.
+ * Pooling with AVX2, FMA and F16C: up to 64 elements of the sum in registers, over all rows of the bag, in the order of the
+ * indices. A row of a large table is a cache miss (and a TLB miss); so that many are under way at a time, the rows of the
+ * lookups AHEAD positions further on are prefetched, across bags.
  */
 #include "embedding_bag_fast.h"
 
@@ -16,7 +16,8 @@
 #define SIMD	    __attribute__((target("avx2,fma,f16c")))
 #define SIMD_INLINE static inline __attribute__((always_inline, target("avx2,fma,f16c")))
 
-/* A prefetch of an address that does not exist does nothing, so the index need not be good. Integers, as there need not be an object there. */
+/* A prefetch of an address that does not exist does nothing, so the index need not be good. Integers, as there need not be
+ * an object there. */
 SIMD_INLINE void prefetch_row(const struct embedding_bag_job *job, uint32_t position, uint32_t bytes)
 {
 	if (position < job->lookups) {
@@ -44,11 +45,12 @@ SIMD_INLINE uint32_t element_bytes(uint32_t format)
 }
 
 /*
- * Elements [d, d + 8 * vectors) of a bag; the last vector has only @tail elements if that is not 0. Everything but begin, end, d and tail is a constant
- * where this is expanded, so each variant becomes a loop of its own.
+ * Elements [d, d + 8 * vectors) of a bag; the last vector has only @tail elements if that is not 0. Everything but begin,
+ * end, d and tail is a constant where this is expanded, so each variant becomes a loop of its own.
  */
-SIMD_INLINE uint32_t pool_chunk(const struct embedding_bag_job *job, uint32_t format, int weighted, uint32_t vectors, uint32_t tail,
-				uint32_t begin, uint32_t end, uint32_t d, float divide, float *out, uint32_t *bad)
+SIMD_INLINE uint32_t pool_chunk(const struct embedding_bag_job *job, uint32_t format, int weighted, uint32_t vectors,
+				uint32_t tail, uint32_t begin, uint32_t end, uint32_t d, float divide, float *out,
+				uint32_t *bad)
 {
 	uint32_t size = element_bytes(format), full = tail ? vectors - 1 : vectors;
 	__m256 scale = _mm256_setzero_ps(), bias = scale, by = _mm256_set1_ps(divide);
@@ -107,8 +109,8 @@ SIMD_INLINE uint32_t pool_chunk(const struct embedding_bag_job *job, uint32_t fo
 	return end;
 }
 
-SIMD_INLINE uint32_t pool_all(const struct embedding_bag_job *job, uint32_t format, int weighted, uint32_t begin, uint32_t end, float divide,
-			      float *out, uint32_t *bad)
+SIMD_INLINE uint32_t pool_all(const struct embedding_bag_job *job, uint32_t format, int weighted, uint32_t begin,
+			      uint32_t end, float divide, float *out, uint32_t *bad)
 {
 	uint32_t d = 0, at = end;
 
@@ -123,7 +125,8 @@ SIMD_INLINE uint32_t pool_all(const struct embedding_bag_job *job, uint32_t form
 	return at;
 }
 
-SIMD uint32_t embedding_bag_pool_avx2(const struct embedding_bag_job *job, uint32_t begin, uint32_t end, float divide, float *out, uint32_t *bad)
+SIMD uint32_t embedding_bag_pool_avx2(const struct embedding_bag_job *job, uint32_t begin, uint32_t end, float divide,
+				      float *out, uint32_t *bad)
 {
 	switch (job->format * 2 + (job->weight ? 1 : 0)) {
 	case EMB_FP32 * 2:

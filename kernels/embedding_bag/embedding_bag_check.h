@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What embedding_bag checks before it touches a buffer; one implementation for the HLS kernel and for the fast version. What is in the offset and
- * index buffers is checked where it is used, on the value that is used: those buffers may change, or overlap y.
+ * What embedding_bag checks before it touches a buffer; one implementation for the HLS kernel and for the fast version.
+ * What is in the offset and index buffers is checked where it is used, on the value that is used: those buffers may change,
+ * or overlap y.
  */
 #ifndef KERNELS_EMBEDDING_BAG_CHECK_H
 #define KERNELS_EMBEDDING_BAG_CHECK_H
@@ -28,9 +29,9 @@ static inline uint32_t embedding_bag_row_bytes(uint32_t format, uint32_t dim)
 }
 
 /* KERNEL_OK, or what to report with *detail. */
-static inline uint32_t embedding_bag_check(uint64_t index_bytes, uint64_t offset_bytes, uint64_t weight_bytes, uint64_t y_bytes,
-					   uint32_t format, uint32_t dim, uint32_t bags, uint32_t lookups, uint32_t mode,
-					   uint32_t flags, uint32_t *detail)
+static inline uint32_t embedding_bag_check(uint64_t index_bytes, uint64_t offset_bytes, uint64_t weight_bytes,
+					   uint64_t y_bytes, uint32_t format, uint32_t dim, uint32_t bags, uint32_t lookups,
+					   uint32_t mode, uint32_t flags, uint32_t *detail)
 {
 	*detail = EMB_CHECK_FORMAT;
 	if (format > EMB_INT8 || mode > EMB_MEAN || (flags & ~EMB_WEIGHTED))
@@ -57,8 +58,10 @@ static inline uint32_t embedding_bag_check(uint64_t index_bytes, uint64_t offset
 	return KERNEL_OK;
 }
 
-/* KERNEL_OK when row @index exists (KERNEL_BAD_INDEX) and lies inside of the table (KERNEL_BAD_RANGE). Products stay below 2^64. */
-static inline uint32_t embedding_bag_check_row(uint32_t index, uint32_t rows, uint32_t row_pitch, uint32_t row_bytes, uint64_t table_bytes)
+/* KERNEL_OK when row @index exists (KERNEL_BAD_INDEX) and lies inside of the table (KERNEL_BAD_RANGE). Products stay below
+ * 2^64. */
+static inline uint32_t embedding_bag_check_row(uint32_t index, uint32_t rows, uint32_t row_pitch, uint32_t row_bytes,
+					       uint64_t table_bytes)
 {
 	uint64_t at = (uint64_t)index * row_pitch;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * embedding_bag for the emulated card: same prototype, checks and status as the HLS kernel, and a result within the same bound.
- * This file: checks, the loop over bags, and a portable pooling loop. embedding_bag_avx2.c has the fast one.
+ * embedding_bag for the emulated card: same prototype, checks and status as the HLS kernel, and a result within the same
+ * bound. This file: checks, the loop over bags, and a portable pooling loop. embedding_bag_avx2.c has the fast one.
  */
 #include "embedding_bag_fast.h"
 #include "../simd.h"
@@ -24,7 +24,8 @@ static float float_of_half(uint16_t half)
 }
 
 /* sum[0 .. n) += weight * elements [d, d + n) of the row */
-static void add_row(const struct embedding_bag_job *job, const uint8_t *row, uint32_t d, uint32_t n, float weight, float *sum)
+static void add_row(const struct embedding_bag_job *job, const uint8_t *row, uint32_t d, uint32_t n, float weight,
+		    float *sum)
 {
 	float scale, bias, value;
 	uint16_t half;
@@ -50,7 +51,8 @@ static void add_row(const struct embedding_bag_job *job, const uint8_t *row, uin
 	}
 }
 
-static uint32_t pool_portable(const struct embedding_bag_job *job, uint32_t begin, uint32_t end, float divide, float *out, uint32_t *bad)
+static uint32_t pool_portable(const struct embedding_bag_job *job, uint32_t begin, uint32_t end, float divide, float *out,
+			      uint32_t *bad)
 {
 	for (uint32_t d = 0; d < job->dim; d += CHUNK) {
 		uint32_t n = job->dim - d < CHUNK ? job->dim - d : CHUNK;
@@ -63,7 +65,8 @@ static uint32_t pool_portable(const struct embedding_bag_job *job, uint32_t begi
 				*bad = row;
 				return i;
 			}
-			add_row(job, job->table + (uint64_t)row * job->row_pitch, d, n, job->weight ? job->weight[i] : 1.0f, sum);
+			add_row(job, job->table + (uint64_t)row * job->row_pitch, d, n, job->weight ? job->weight[i] : 1.0f,
+				sum);
 		}
 		for (uint32_t i = 0; i < n; i++)
 			out[d + i] = sum[i] / divide;
@@ -101,10 +104,9 @@ static void check_offsets(const uint32_t *offset, uint32_t bags, uint32_t lookup
 }
 
 void embedding_bag(const uint8_t *table, uint64_t table_bytes, const uint32_t *index, uint64_t index_bytes,
-		   const uint32_t *offset, uint64_t offset_bytes, const float *weight, uint64_t weight_bytes,
-		   float *y, uint64_t y_bytes, uint32_t *status, uint64_t status_bytes,
-		   uint32_t format, uint32_t dim, uint32_t row_pitch, uint32_t rows, uint32_t bags, uint32_t lookups,
-		   uint32_t mode, uint32_t flags)
+		   const uint32_t *offset, uint64_t offset_bytes, const float *weight, uint64_t weight_bytes, float *y,
+		   uint64_t y_bytes, uint32_t *status, uint64_t status_bytes, uint32_t format, uint32_t dim,
+		   uint32_t row_pitch, uint32_t rows, uint32_t bags, uint32_t lookups, uint32_t mode, uint32_t flags)
 {
 	struct stop stop = { KERNEL_OK, 0, 0 };
 	embedding_bag_pool *pool = pool_portable;
@@ -113,8 +115,8 @@ void embedding_bag(const uint8_t *table, uint64_t table_bytes, const uint32_t *i
 
 	if (status_bytes < KERNEL_STATUS_WORDS * 4)
 		return; /* nowhere to report to */
-	stop.code = embedding_bag_check(index_bytes, offset_bytes, weight_bytes, y_bytes, format, dim, bags, lookups, mode, flags,
-					&stop.detail);
+	stop.code = embedding_bag_check(index_bytes, offset_bytes, weight_bytes, y_bytes, format, dim, bags, lookups, mode,
+					flags, &stop.detail);
 	if (stop.code == KERNEL_OK)
 		check_offsets(offset, bags, lookups, &stop);
 	if (stop.code != KERNEL_OK)
@@ -123,8 +125,13 @@ void embedding_bag(const uint8_t *table, uint64_t table_bytes, const uint32_t *i
 	if (simd_avx2())
 		pool = embedding_bag_pool_avx2;
 #endif
-	job = (struct embedding_bag_job){ .table = table, .index = index, .weight = flags & EMB_WEIGHTED ? weight : NULL,
-					  .lookups = lookups, .format = format, .dim = dim, .row_pitch = row_pitch,
+	job = (struct embedding_bag_job){ .table = table,
+					  .index = index,
+					  .weight = flags & EMB_WEIGHTED ? weight : NULL,
+					  .lookups = lookups,
+					  .format = format,
+					  .dim = dim,
+					  .row_pitch = row_pitch,
 					  .row_bytes = embedding_bag_row_bytes(format, dim) };
 	job.good = first_bad(rows, row_pitch, job.row_bytes, table_bytes);
 	origin = LOAD_ONCE(offset[0]);
@@ -136,7 +143,8 @@ void embedding_bag(const uint8_t *table, uint64_t table_bytes, const uint32_t *i
 			stop = (struct stop){ KERNEL_BAD_SHAPE, EMB_CHECK_OFFSETS, b };
 			break;
 		}
-		at = pool(&job, begin, end, mode == EMB_MEAN && end > begin ? (float)(end - begin) : 1.0f, y + (uint64_t)b * dim, &bad);
+		at = pool(&job, begin, end, mode == EMB_MEAN && end > begin ? (float)(end - begin) : 1.0f,
+			  y + (uint64_t)b * dim, &bad);
 		if (at != end) {
 			stop.code = embedding_bag_check_row(bad, rows, row_pitch, job.row_bytes, table_bytes);
 			stop.detail = stop.code == KERNEL_BAD_INDEX ? at : EMB_BUFFER_TABLE;

@@ -19,8 +19,8 @@ int ref_conv2d_shape(const struct ref_conv2d *l, uint32_t shape[2])
 {
 	uint64_t rows, cols;
 
-	if (!l->images || !l->channels || !l->in_h || !l->in_w || !l->filters || !l->kernel_h || !l->kernel_w || !l->group ||
-	    !l->stride[0] || !l->stride[1] || !l->dilation[0] || !l->dilation[1])
+	if (!l->images || !l->channels || !l->in_h || !l->in_w || !l->filters || !l->kernel_h || !l->kernel_w ||
+	    !l->group || !l->stride[0] || !l->stride[1] || !l->dilation[0] || !l->dilation[1])
 		return -1;
 	if (l->channels % l->group || l->filters % l->group)
 		return -1;
@@ -36,7 +36,8 @@ int ref_conv2d_shape(const struct ref_conv2d *l, uint32_t shape[2])
 }
 
 /* One output's sum before the bias. */
-static int64_t output_sum(const struct ref_conv2d *l, const void *x, const void *w, uint32_t image, uint32_t filter, uint32_t oh, uint32_t ow)
+static int64_t output_sum(const struct ref_conv2d *l, const void *x, const void *w, uint32_t image, uint32_t filter,
+			  uint32_t oh, uint32_t ow)
 {
 	uint32_t channels = l->channels / l->group;
 	uint32_t first = filter / (l->filters / l->group) * channels; /* the group's first channel */
@@ -57,8 +58,9 @@ static int64_t output_sum(const struct ref_conv2d *l, const void *x, const void 
 
 				if (iw < 0 || iw >= l->in_w)
 					continue;
-				sum = mac_step(sum, element(x, (x_plane + (uint64_t)ih) * l->in_w + (uint64_t)iw, l->x_signed), l->x_zero,
-					       element(w, (w_plane + kh) * l->kernel_w + kw, l->w_signed), w_zero);
+				sum = mac_step(
+					sum, element(x, (x_plane + (uint64_t)ih) * l->in_w + (uint64_t)iw, l->x_signed),
+					l->x_zero, element(w, (w_plane + kh) * l->kernel_w + kw, l->w_signed), w_zero);
 			}
 		}
 	}

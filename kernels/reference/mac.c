@@ -32,7 +32,7 @@ float mac_rint(float value)
 	/* A single of 2^23 or more has no fraction bits (and need not fit an int); a NaN fails the comparison, too. */
 	if (!(value > -8388608.0f && value < 8388608.0f))
 		return value;
-	whole = (int32_t)value; /* towards zero */
+	whole = (int32_t)value;	     /* towards zero */
 	rest = value - (float)whole; /* exact */
 	if (rest > 0.5f || (rest == 0.5f && (whole & 1)))
 		whole++;
@@ -103,7 +103,8 @@ uint16_t mac_float_to_half(float value)
 	}
 	dropped = fraction & ((1u << shift) - 1);
 	half_way = 1u << (shift - 1);
-	/* A carry out of the fraction goes into the exponent, and from the largest number to infinity: just as rounding should. */
+	/* A carry out of the fraction goes into the exponent, and from the largest number to infinity: just as rounding
+	 * should. */
 	if (dropped > half_way || (dropped == half_way && (half & 1)))
 		half++;
 	return (uint16_t)(sign | half);

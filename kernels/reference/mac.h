@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The MAC core: what multiply-accumulate, requantisation, clip and the number formats mean here, bit for bit. Everything that computes
- * (HLS kernels, fast versions, hardware) is compared with these functions; they share no code with it.
- * No libm, no compiler extension: IEEE single arithmetic in the default rounding mode is all that is assumed.
+ * The MAC core: what multiply-accumulate, requantisation, clip and the number formats mean here, bit for bit. Everything
+ * that computes (HLS kernels, fast versions, hardware) is compared with these functions; they share no code with it. No
+ * libm, no compiler extension: IEEE single arithmetic in the default rounding mode is all that is assumed.
  */
 #ifndef KERNELS_REFERENCE_MAC_H
 #define KERNELS_REFERENCE_MAC_H
@@ -18,12 +18,13 @@ int32_t mac_saturate(int64_t sum);
 /* (x_scale * w_scale) / y_scale, each operation rounded to IEEE single. */
 float mac_multiplier(float x_scale, float w_scale, float y_scale);
 
-/* Nearest integer, ties to even (IEEE rint in the default mode), as a float. NaN and infinities are returned as they are. */
+/* Nearest integer, ties to even (IEEE rint in the default mode), as a float. NaN and infinities are returned as they are.
+ */
 float mac_rint(float value);
 
 /*
- * clip(rint((float)acc * mult) + y_zero, lo, hi): the conversion of acc and the product are rounded to IEEE single, the rest is
- * exact. A NaN (mult is one, or 0 * infinity) gives lo.
+ * clip(rint((float)acc * mult) + y_zero, lo, hi): the conversion of acc and the product are rounded to IEEE single, the
+ * rest is exact. A NaN (mult is one, or 0 * infinity) gives lo.
  */
 int32_t mac_requantise(int32_t acc, float mult, int32_t y_zero, int32_t lo, int32_t hi);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The fast kernels on one core, memory to memory. Clock: a chain of dependent additions, one cycle each. Peak of conv2d: two vpmaddwd of 16
- * multiply-accumulates per cycle (Zen 2 and later, Skylake and later). embedding_bag is bound by memory: compared with reading the table in order.
- *   bench_kernels [repetitions]; SMARTSSD_SIMD=portable for the portable loops
+ * The fast kernels on one core, memory to memory. Clock: a chain of dependent additions, one cycle each. Peak of conv2d:
+ * two vpmaddwd of 16 multiply-accumulates per cycle (Zen 2 and later, Skylake and later). embedding_bag is bound by memory:
+ * compared with reading the table in order. bench_kernels [repetitions]; SMARTSSD_SIMD=portable for the portable loops
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,21 +15,21 @@
 
 __typeof__(embedding_bag) embedding_bag_fast;
 
+/* Time that this thread had the core: other processes may want it, too. */
 static double now(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* Best of a few, because another process may have had the core. */
 static double measure_clock(void)
 {
 	double best = 0;
 
-	for (int i = 0; i < 5; i++) {
-		uint64_t n = 20000000, x = 0;
+	for (int i = 0; i < 50; i++) {
+		uint64_t n = 2000000, x = 0;
 		double start = now(), hz;
 
 		for (uint64_t k = 0; k < n; k++)
@@ -67,7 +67,8 @@ static const struct bench_layer layers[] = {
 /* A layer in tiles as large as the on-chip buffers allow, filters first. Returns the best time of a whole layer. */
 static double run_layer(const struct bench_layer *b, int repetitions)
 {
-	uint32_t out = (b->size + 2 * b->pad - b->kernel) / b->stride + 1, channels = b->channels / b->group, group_filters = b->filters / b->group;
+	uint32_t out = (b->size + 2 * b->pad - b->kernel) / b->stride + 1, channels = b->channels / b->group,
+		 group_filters = b->filters / b->group;
 	uint32_t plane = b->size * b->size, filters = b->filters > CONV2D_FILTERS ? CONV2D_FILTERS : b->filters, rows;
 	size_t x_bytes = (size_t)b->channels * plane, w_bytes = (size_t)b->filters * channels * b->kernel * b->kernel;
 	size_t y_bytes = (size_t)b->filters * out * out;
@@ -92,16 +93,19 @@ static double run_layer(const struct bench_layer *b, int repetitions)
 
 		for (uint32_t f = 0; f < b->filters; f += filters) {
 			uint32_t nf = b->filters - f < filters ? b->filters - f : filters;
-			size_t x_at = (size_t)(f / group_filters) * channels * plane, w_at = (size_t)f * channels * b->kernel * b->kernel;
+			size_t x_at = (size_t)(f / group_filters) * channels * plane,
+			       w_at = (size_t)f * channels * b->kernel * b->kernel;
 
 			for (uint32_t r = 0; r < out; r += rows) {
 				uint32_t nr = out - r < rows ? out - r : rows, status[4] = { 0 };
 				size_t y_at = ((size_t)f * out + r) * out;
 
-				conv2d_fast(x + x_at, x_bytes - x_at, w + w_at, w_bytes - w_at, coef + f * 3, (b->filters - f) * 12ull, y + y_at,
-					    y_bytes - y_at, status, sizeof(status), f, nf, group_filters, channels, b->size, b->size, 0,
-					    b->size, b->kernel, b->kernel, b->stride | b->stride << 16, 1 | 1 << 16, b->pad, b->pad, out, r,
-					    nr, 0, out, plane, 0, 0, 0, out * out, 128, 0, CONV2D_W_SIGNED | CONV2D_Y_SIGNED, -128, 127);
+				conv2d_fast(x + x_at, x_bytes - x_at, w + w_at, w_bytes - w_at, coef + f * 3,
+					    (b->filters - f) * 12ull, y + y_at, y_bytes - y_at, status, sizeof(status), f,
+					    nf, group_filters, channels, b->size, b->size, 0, b->size, b->kernel, b->kernel,
+					    b->stride | b->stride << 16, 1 | 1 << 16, b->pad, b->pad, out, r, nr, 0, out,
+					    plane, 0, 0, 0, out * out, 128, 0, CONV2D_W_SIGNED | CONV2D_Y_SIGNED, -128,
+					    127);
 				if (status[0] != KERNEL_OK) {
 					fprintf(stderr, "%s: status %u %u\n", b->name, status[0], status[1]);
 					exit(1);
@@ -122,14 +126,16 @@ static void bench_conv2d(int repetitions, double hz)
 {
 	double peak = hz * 32, macs_all = 0, seconds_all = 0;
 
-	printf("conv2d: clock %.2f GHz (dependent additions), peak 2 vpmaddwd x 16 MAC per cycle = %.0f GMAC/s\n", hz * 1e-9, peak * 1e-9);
+	printf("conv2d: clock %.2f GHz (dependent additions), peak 2 vpmaddwd x 16 MAC per cycle = %.0f GMAC/s\n",
+	       hz * 1e-9, peak * 1e-9);
 	for (uint32_t i = 0; i < sizeof(layers) / sizeof(layers[0]); i++) {
 		const struct bench_layer *b = &layers[i];
 		uint32_t out = (b->size + 2 * b->pad - b->kernel) / b->stride + 1;
 		double macs = (double)b->filters * out * out * (b->channels / b->group) * b->kernel * b->kernel;
 		double seconds = run_layer(b, repetitions);
 
-		printf("  %-32s %6.1f GMAC/s  %3.0f %% of peak\n", b->name, macs / seconds * 1e-9, 100 * macs / seconds / peak);
+		printf("  %-32s %6.1f GMAC/s  %3.0f %% of peak\n", b->name, macs / seconds * 1e-9,
+		       100 * macs / seconds / peak);
 		if (b->group == 1) {
 			macs_all += macs;
 			seconds_all += seconds;
@@ -162,7 +168,8 @@ static double read_bandwidth(const uint8_t *p, size_t bytes)
 }
 
 /* @bags: of one run. @fresh: new indices each time, so that no row is left in the caches; else the same ones again. */
-static void bench_embedding_bag(const char *name, uint32_t format, uint32_t dim, uint32_t flags, uint32_t bags, int fresh, int repetitions)
+static void bench_embedding_bag(const char *name, uint32_t format, uint32_t dim, uint32_t flags, uint32_t bags, int fresh,
+				int repetitions)
 {
 	enum { ROWS = 1000000, POOLING = 80 };
 	uint32_t lookups = bags * POOLING;
@@ -184,8 +191,9 @@ static void bench_embedding_bag(const char *name, uint32_t format, uint32_t dim,
 		for (uint32_t k = 0; k < lookups && (fresh || i == 0); k++)
 			index[k] = random_below(ROWS);
 		start = now();
-		embedding_bag_fast(table, bytes, index, lookups * 4, offset, (bags + 1) * 4, weight, lookups * 4, y, (size_t)bags * dim * 4,
-				   status, sizeof(status), format, dim, row, ROWS, bags, lookups, EMB_SUM, flags);
+		embedding_bag_fast(table, bytes, index, lookups * 4, offset, (bags + 1) * 4, weight, lookups * 4, y,
+				   (size_t)bags * dim * 4, status, sizeof(status), format, dim, row, ROWS, bags, lookups,
+				   EMB_SUM, flags);
 		start = now() - start;
 		best = start < best ? start : best;
 		if (status[0] != KERNEL_OK) {
@@ -209,7 +217,8 @@ int main(int argc, char **argv)
 
 	random_start();
 	bench_conv2d(repetitions, measure_clock());
-	printf("embedding_bag: 1M rows, pooling 80, uniform indices; 4096 bags with new indices each time, so that rows come from memory\n");
+	printf("embedding_bag: 1M rows, pooling 80, uniform indices; 4096 bags with new indices each time, so that rows "
+	       "come from memory\n");
 	bench_embedding_bag("fp32 x 64", EMB_FP32, 64, 0, 4096, 1, repetitions);
 	bench_embedding_bag("fp32 x 64 weighted", EMB_FP32, 64, EMB_WEIGHTED, 4096, 1, repetitions);
 	bench_embedding_bag("fp32 x 32", EMB_FP32, 32, 0, 4096, 1, repetitions);

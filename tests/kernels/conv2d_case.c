@@ -12,7 +12,9 @@ static uint8_t *random_bytes(size_t n)
 	uint32_t extreme = random_below(8); /* now and then only the extreme values, which make the largest sums */
 
 	for (size_t i = 0; i < n; i++)
-		p[i] = extreme == 0 ? (random_below(2) ? 255 : 0) : extreme == 1 ? (random_below(2) ? 127 : 128) : (uint8_t)random_u64();
+		p[i] = extreme == 0   ? (random_below(2) ? 255 : 0)
+		       : extreme == 1 ? (random_below(2) ? 127 : 128)
+				      : (uint8_t)random_u64();
 	return p;
 }
 
@@ -88,8 +90,16 @@ int conv2d_case_make(struct conv2d_case *c, const struct conv2d_sizes *s)
 	uint32_t shape[2];
 
 	memset(c, 0, sizeof(*c));
-	*l = (struct ref_conv2d){ .images = 1, .channels = s->channels, .in_h = s->in_h, .in_w = s->in_w, .filters = s->filters,
-				  .kernel_h = s->kernel_h, .kernel_w = s->kernel_w, .group = s->group, .w_scales = 1, .w_zeros = 1 };
+	*l = (struct ref_conv2d){ .images = 1,
+				  .channels = s->channels,
+				  .in_h = s->in_h,
+				  .in_w = s->in_w,
+				  .filters = s->filters,
+				  .kernel_h = s->kernel_h,
+				  .kernel_w = s->kernel_w,
+				  .group = s->group,
+				  .w_scales = 1,
+				  .w_zeros = 1 };
 	memcpy(l->stride, s->stride, sizeof(l->stride));
 	memcpy(l->pad, s->pad, sizeof(l->pad));
 	memcpy(l->dilation, s->dilation, sizeof(l->dilation));
@@ -134,8 +144,10 @@ static uint32_t one_of(const uint32_t *list, uint32_t n)
 void conv2d_case_random_sizes(struct conv2d_sizes *s)
 {
 	static const uint32_t kernels[] = { 1, 1, 2, 3, 3, 3, 4, 5, 7 }, strides[] = { 1, 1, 1, 2, 2, 3, 5, 17 };
-	static const uint32_t dilations[] = { 1, 1, 1, 2, 3 }, channel_list[] = { 1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33, 48 };
-	static const uint32_t filter_list[] = { 1, 2, 3, 7, 8, 9, 15, 16, 17, 24, 31, 33 }, sizes[] = { 1, 2, 3, 5, 7, 9, 14, 15, 16, 17, 31, 33, 40 };
+	static const uint32_t dilations[] = { 1, 1, 1, 2, 3 },
+			      channel_list[] = { 1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33, 48 };
+	static const uint32_t filter_list[] = { 1, 2, 3, 7, 8, 9, 15, 16, 17, 24, 31, 33 },
+			      sizes[] = { 1, 2, 3, 5, 7, 9, 14, 15, 16, 17, 31, 33, 40 };
 
 	s->kernel_h = one_of(kernels, 9);
 	s->kernel_w = random_below(3) ? s->kernel_h : one_of(kernels, 9);
@@ -169,7 +181,10 @@ void conv2d_case_random_sizes(struct conv2d_sizes *s)
 
 void conv2d_part_whole(const struct conv2d_case *c, struct conv2d_part *p)
 {
-	*p = (struct conv2d_part){ .filters = c->layer.filters, .out_rows = c->out_h, .out_cols = c->out_w, .align = 1,
+	*p = (struct conv2d_part){ .filters = c->layer.filters,
+				   .out_rows = c->out_h,
+				   .out_cols = c->out_w,
+				   .align = 1,
 				   .spare_rows = UINT32_MAX };
 }
 
@@ -194,9 +209,11 @@ void conv2d_part_random(const struct conv2d_case *c, struct conv2d_part *p)
 }
 
 /* Input rows that the part touches: [*first, *first + return value). */
-static uint32_t needed(uint32_t out, uint32_t outs, uint32_t stride, uint32_t kernel, uint32_t dilation, uint32_t pad, uint32_t in, uint32_t *first)
+static uint32_t needed(uint32_t out, uint32_t outs, uint32_t stride, uint32_t kernel, uint32_t dilation, uint32_t pad,
+		       uint32_t in, uint32_t *first)
 {
-	int64_t lo = (int64_t)out * stride - pad, hi = (int64_t)(out + outs - 1) * stride + (int64_t)(kernel - 1) * dilation - pad;
+	int64_t lo = (int64_t)out * stride - pad,
+		hi = (int64_t)(out + outs - 1) * stride + (int64_t)(kernel - 1) * dilation - pad;
 
 	lo = lo < 0 ? 0 : lo;
 	hi = hi >= in ? (int64_t)in - 1 : hi;
@@ -208,8 +225,10 @@ int conv2d_part_fits(const struct conv2d_case *c, const struct conv2d_part *p)
 {
 	const struct ref_conv2d *l = &c->layer;
 	uint32_t first;
-	uint64_t rows = needed(p->out_row, p->out_rows, l->stride[0], l->kernel_h, l->dilation[0], l->pad[0], l->in_h, &first);
-	uint64_t cols = needed(p->out_col, p->out_cols, l->stride[1], l->kernel_w, l->dilation[1], l->pad[1], l->in_w, &first);
+	uint64_t rows =
+		needed(p->out_row, p->out_rows, l->stride[0], l->kernel_h, l->dilation[0], l->pad[0], l->in_h, &first);
+	uint64_t cols =
+		needed(p->out_col, p->out_cols, l->stride[1], l->kernel_w, l->dilation[1], l->pad[1], l->in_w, &first);
 
 	return p->filters <= CONV2D_FILTERS && (uint64_t)p->filters * p->out_rows * p->out_cols <= CONV2D_ACC_WORDS &&
 	       p->filters * l->kernel_h * l->kernel_w <= CONV2D_W_BYTES && rows * cols <= CONV2D_X_BYTES;
@@ -266,7 +285,8 @@ int64_t conv2d_part_run(const struct conv2d_case *c, const struct conv2d_part *p
 	uint32_t channels = l->channels / l->group, words[KERNEL_STATUS_WORDS] = { 0 };
 	uint32_t y_pitch = (p->out_rows - 1) * c->out_w + p->out_cols + p->y_spare;
 	size_t filter_bytes = (size_t)channels * l->kernel_h * l->kernel_w;
-	size_t y_bytes = (size_t)(p->filters - 1) * y_pitch + (size_t)(p->out_rows - 1) * c->out_w + p->out_col + p->out_cols;
+	size_t y_bytes =
+		(size_t)(p->filters - 1) * y_pitch + (size_t)(p->out_rows - 1) * c->out_w + p->out_col + p->out_cols;
 	size_t w_bytes = p->filters * filter_bytes, coef_bytes = (size_t)p->filters * CONV2D_COEF_WORDS * 4;
 	uint8_t *y = malloc(y_bytes), *want = malloc(y_bytes), *w = malloc(w_bytes);
 	int32_t *coef = malloc(coef_bytes);
@@ -281,12 +301,16 @@ int64_t conv2d_part_run(const struct conv2d_case *c, const struct conv2d_part *p
 	for (uint32_t f = 0; f < p->filters; f++)
 		for (uint32_t r = 0; r < p->out_rows; r++)
 			memcpy(want + (size_t)f * y_pitch + (size_t)r * c->out_w + p->out_col,
-			       c->want + ((size_t)(p->first_filter + f) * c->out_h + p->out_row + r) * c->out_w + p->out_col, p->out_cols);
+			       c->want + ((size_t)(p->first_filter + f) * c->out_h + p->out_row + r) * c->out_w +
+				       p->out_col,
+			       p->out_cols);
 	kernel(b.data, b.bytes, w, w_bytes, coef, coef_bytes, y, y_bytes, words, sizeof(words), p->first_filter, p->filters,
 	       l->filters / l->group, channels, l->in_h, l->in_w, b.row, b.rows, l->kernel_h, l->kernel_w,
-	       l->stride[0] | l->stride[1] << 16, l->dilation[0] | l->dilation[1] << 16, l->pad[0], l->pad[1], c->out_w, p->out_row,
-	       p->out_rows, p->out_col, p->out_cols, b.pitch, b.stride, b.skew, b.mask, y_pitch, l->x_zero, l->y_zero,
-	       (l->x_signed ? CONV2D_X_SIGNED : 0) | (l->w_signed ? CONV2D_W_SIGNED : 0) | (l->y_signed ? CONV2D_Y_SIGNED : 0),
+	       l->stride[0] | l->stride[1] << 16, l->dilation[0] | l->dilation[1] << 16, l->pad[0], l->pad[1], c->out_w,
+	       p->out_row, p->out_rows, p->out_col, p->out_cols, b.pitch, b.stride, b.skew, b.mask, y_pitch, l->x_zero,
+	       l->y_zero,
+	       (l->x_signed ? CONV2D_X_SIGNED : 0) | (l->w_signed ? CONV2D_W_SIGNED : 0) |
+		       (l->y_signed ? CONV2D_Y_SIGNED : 0),
 	       l->clip[0], l->clip[1]);
 	*status = words[0];
 	for (size_t i = 0; i < y_bytes && result < 0; i++)
@@ -306,10 +330,12 @@ const char *conv2d_describe(const struct conv2d_case *c, const struct conv2d_par
 	static char text[512];
 
 	snprintf(text, sizeof(text),
-		 "SEED=%llu x %ux%ux%u w %ux%ux%ux%u stride %u,%u pad %u,%u,%u,%u dilation %u,%u group %u; filters %u+%u rows %u+%u of %u "
+		 "SEED=%llu x %ux%ux%u w %ux%ux%ux%u stride %u,%u pad %u,%u,%u,%u dilation %u,%u group %u; filters %u+%u "
+		 "rows %u+%u of %u "
 		 "cols %u+%u of %u align %u",
-		 (unsigned long long)random_seed(), l->channels, l->in_h, l->in_w, l->filters, l->channels / l->group, l->kernel_h,
-		 l->kernel_w, l->stride[0], l->stride[1], l->pad[0], l->pad[1], l->pad[2], l->pad[3], l->dilation[0], l->dilation[1],
-		 l->group, p->first_filter, p->filters, p->out_row, p->out_rows, c->out_h, p->out_col, p->out_cols, c->out_w, p->align);
+		 (unsigned long long)random_seed(), l->channels, l->in_h, l->in_w, l->filters, l->channels / l->group,
+		 l->kernel_h, l->kernel_w, l->stride[0], l->stride[1], l->pad[0], l->pad[1], l->pad[2], l->pad[3],
+		 l->dilation[0], l->dilation[1], l->group, p->first_filter, p->filters, p->out_row, p->out_rows, c->out_h,
+		 p->out_col, p->out_cols, c->out_w, p->align);
 	return text;
 }

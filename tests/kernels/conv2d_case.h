@@ -30,7 +30,8 @@ int conv2d_case_make(struct conv2d_case *c, const struct conv2d_sizes *s);
 void conv2d_case_free(struct conv2d_case *c);
 void conv2d_case_random_sizes(struct conv2d_sizes *s);
 
-/* A part of the output; and how the input band gets to the kernel: rows around those needed, and like a read in aligned pieces (align > 1). */
+/* A part of the output; and how the input band gets to the kernel: rows around those needed, and like a read in aligned
+ * pieces (align > 1). */
 struct conv2d_part {
 	uint32_t first_filter, filters, out_row, out_rows, out_col, out_cols;
 	uint32_t spare_rows; /* band rows beyond those needed, where the image has them */
@@ -44,8 +45,8 @@ void conv2d_part_random(const struct conv2d_case *c, struct conv2d_part *p);
 int conv2d_part_fits(const struct conv2d_case *c, const struct conv2d_part *p);
 
 /*
- * Run a kernel on a part, in buffers of exactly the size needed, and compare with the reference: -1 when all is equal and nothing else of y was
- * written, else the position of the first difference in y. *status: status[0].
+ * Run a kernel on a part, in buffers of exactly the size needed, and compare with the reference: -1 when all is equal and
+ * nothing else of y was written, else the position of the first difference in y. *status: status[0].
  */
 int64_t conv2d_part_run(const struct conv2d_case *c, const struct conv2d_part *p, conv2d_fn *kernel, uint32_t *status);
 

@@ -66,6 +66,8 @@ static const struct conv2d_sizes ugly[] = {
 	{ 12, 10, 10, 20, 3, 3, { 1, 1 }, { 1, 1, 1, 1 }, { 1, 1 }, 4 },    /* groups */
 	{ 32, 8, 8, 64, 3, 3, { 1, 1 }, { 1, 1, 1, 1 }, { 1, 1 }, 2 },	    /* groups of whole blocks */
 	{ 512, 7, 7, 32, 3, 3, { 1, 1 }, { 1, 1, 1, 1 }, { 1, 1 }, 1 },	    /* deep */
+	{ 16, 2, 15, 4, 1, 1, { 1, 1 }, { 0, 0, 0, 0 }, { 1, 1 }, 1 },	    /* the last block of columns ends one byte behind x */
+	{ 32, 3, 17, 4, 3, 3, { 1, 1 }, { 1, 1, 1, 1 }, { 1, 1 }, 1 },	    /* and here far behind it */
 	{ 3, 6, 200, 5, 3, 3, { 1, 1 }, { 1, 1, 1, 1 }, { 1, 1 }, 1 },	    /* wide */
 	{ 32, 60, 60, 20, 3, 3, { 1, 1 }, { 1, 1, 1, 1 }, { 1, 1 }, 1 },    /* several chunks of rows */
 	{ 2, 3, 1400, 1, 3, 3, { 1, 1 }, { 1, 1, 1, 1 }, { 1, 1 }, 1 },	    /* several segments of columns */

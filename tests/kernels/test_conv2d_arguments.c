@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * conv2d with bad arguments: each check alone, the rest of the call perfect; then random ones, hostile ones included. Buffers have exactly the size
- * that the kernel is told, so that under the address sanitizer an access outside of them ends the test.
+ * conv2d with bad arguments: each check alone, the rest of the call perfect; then random ones, hostile ones included.
+ * Buffers have exactly the size that the kernel is told, so that under the address sanitizer an access outside of them ends
+ * the test.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -28,13 +29,14 @@ static void run(struct call *c, conv2d_fn *kernel)
 {
 	const struct conv2d_tile *t = &c->t;
 
-	kernel(c->x, c->x_bytes, c->w, c->w_bytes, c->coef, c->coef_bytes, c->y, c->y_bytes, c->status, c->status_bytes, t->first_filter, t->filters,
-	       t->group_filters, t->channels, t->in_h, t->in_w, t->band_row, t->band_rows, t->kernel_h, t->kernel_w, t->stride, t->dilation,
-	       t->pad_top, t->pad_left, t->out_w, t->out_row, t->out_rows, t->out_col, t->out_cols, t->x_pitch, t->x_stride, t->x_skew,
-	       t->x_mask, t->y_pitch, t->x_zero, t->y_zero, t->flags, t->clip_lo, t->clip_hi);
+	kernel(c->x, c->x_bytes, c->w, c->w_bytes, c->coef, c->coef_bytes, c->y, c->y_bytes, c->status, c->status_bytes,
+	       t->first_filter, t->filters, t->group_filters, t->channels, t->in_h, t->in_w, t->band_row, t->band_rows,
+	       t->kernel_h, t->kernel_w, t->stride, t->dilation, t->pad_top, t->pad_left, t->out_w, t->out_row, t->out_rows,
+	       t->out_col, t->out_cols, t->x_pitch, t->x_stride, t->x_skew, t->x_mask, t->y_pitch, t->x_zero, t->y_zero,
+	       t->flags, t->clip_lo, t->clip_hi);
 }
 
-/* The buffers of a call in new memory of exactly their sizes, so that one byte too far is seen; @seed fills them. */
+/* The buffers of a call in new memory of exactly their sizes, so that one byte too far is seen; @fill: what is in x and w. */
 static void give_buffers(struct call *c, uint8_t fill)
 {
 	c->x = malloc(c->x_bytes);
@@ -58,15 +60,35 @@ static void free_buffers(struct call *c)
 	free(c->status);
 }
 
-/* 6 of 8 filters in 2 groups of 4, 3 channels each, 3x3 on 7x9, rows 1-3 of the output. Nothing is larger than it must be. */
+/* 6 of 8 filters in 2 groups of 4, 3 channels each, 3x3 on 7x9, output rows 1-3. Nothing is larger than it must be. */
 static void good_call(struct call *c)
 {
 	memset(c, 0, sizeof(*c));
-	c->t = (struct conv2d_tile){ .first_filter = 1, .filters = 6, .group_filters = 4, .channels = 3, .in_h = 7, .in_w = 9,
-				     .band_row = 0, .band_rows = 5, .kernel_h = 3, .kernel_w = 3, .stride = 1 | 1 << 16,
-				     .dilation = 1 | 1 << 16, .pad_top = 1, .pad_left = 1, .out_w = 9, .out_row = 1, .out_rows = 3,
-				     .out_cols = 9, .x_pitch = 45, .y_pitch = 27, .x_zero = 3, .y_zero = -5,
-				     .flags = CONV2D_W_SIGNED | CONV2D_Y_SIGNED, .clip_lo = -128, .clip_hi = 127 };
+	c->t = (struct conv2d_tile){ .first_filter = 1,
+				     .filters = 6,
+				     .group_filters = 4,
+				     .channels = 3,
+				     .in_h = 7,
+				     .in_w = 9,
+				     .band_row = 0,
+				     .band_rows = 5,
+				     .kernel_h = 3,
+				     .kernel_w = 3,
+				     .stride = 1 | 1 << 16,
+				     .dilation = 1 | 1 << 16,
+				     .pad_top = 1,
+				     .pad_left = 1,
+				     .out_w = 9,
+				     .out_row = 1,
+				     .out_rows = 3,
+				     .out_cols = 9,
+				     .x_pitch = 45,
+				     .y_pitch = 27,
+				     .x_zero = 3,
+				     .y_zero = -5,
+				     .flags = CONV2D_W_SIGNED | CONV2D_Y_SIGNED,
+				     .clip_lo = -128,
+				     .clip_hi = 127 };
 	c->x_bytes = 2 * 3 * 45;
 	c->w_bytes = 6 * 3 * 9;
 	c->coef_bytes = 6 * 12;
@@ -81,7 +103,9 @@ static void expect(struct call *c, uint32_t code, uint32_t detail, uint32_t valu
 		const char *name;
 		conv2d_fn *kernel;
 		const char *simd;
-	} versions[] = { { "HLS", conv2d_hls, "avx2" }, { "portable", conv2d_fast, "portable" }, { "avx2", conv2d_fast, "avx2" } };
+	} versions[] = { { "HLS", conv2d_hls, "avx2" },
+			 { "portable", conv2d_fast, "portable" },
+			 { "avx2", conv2d_fast, "avx2" } };
 
 	for (int v = 0; v < 3; v++) {
 		size_t written = 0;
@@ -94,9 +118,10 @@ static void expect(struct call *c, uint32_t code, uint32_t detail, uint32_t valu
 		for (size_t i = 0; i < c->y_bytes; i++)
 			written += c->y[i] != 0x77;
 		EXPECT(c->status[0] == code && c->status[1] == detail && c->status[2] == value && !c->status[3],
-			      "%s, %s: status %u %u %u, wanted %u %u %u", what, versions[v].name, c->status[0], c->status[1],
-			      c->status[2], code, detail, value);
-		EXPECT((code == KERNEL_OK) == (written > 0), "%s, %s: %zu bytes of y written", what, versions[v].name, written);
+		       "%s, %s: status %u %u %u, wanted %u %u %u", what, versions[v].name, c->status[0], c->status[1],
+		       c->status[2], code, detail, value);
+		EXPECT((code == KERNEL_OK) == (written > 0), "%s, %s: %zu bytes of y written", what, versions[v].name,
+		       written);
 		free_buffers(c);
 	}
 }
@@ -292,7 +317,9 @@ START_TEST(hostile_calls)
 			continue;
 		give_buffers(&c, (uint8_t)i);
 		for (size_t k = 0; k < c.coef_bytes / 4; k++)
-			c.coef[k] = random_below(4) ? random_in(0, 127) : random_below(40) ? 0x3f000000 : (int32_t)random_u64();
+			c.coef[k] = random_below(4)    ? random_in(0, 127)
+				    : random_below(40) ? 0x3f000000
+						       : (int32_t)random_u64();
 		setenv("SMARTSSD_SIMD", random_below(2) ? "avx2" : "portable", 1);
 		run(&c, conv2d_hls);
 		memcpy(words, c.status, 16);
@@ -301,7 +328,8 @@ START_TEST(hostile_calls)
 		memset(c.y, 0x77, c.y_bytes);
 		run(&c, conv2d_fast);
 		EXPECT(!memcmp(words, c.status, 16), "SEED=%llu round %d: HLS says %u %u %u, fast %u %u %u",
-			      (unsigned long long)random_seed(), i, words[0], words[1], words[2], c.status[0], c.status[1], c.status[2]);
+		       (unsigned long long)random_seed(), i, words[0], words[1], words[2], c.status[0], c.status[1],
+		       c.status[2]);
 		EXPECT(!memcmp(y, c.y, c.y_bytes), "SEED=%llu round %d: y differs", (unsigned long long)random_seed(), i);
 		EXPECT(words[0] >= KERNEL_OK && words[0] <= KERNEL_BAD_RANGE, "status %u", words[0]);
 		seen[words[0]]++;
@@ -309,8 +337,8 @@ START_TEST(hostile_calls)
 		free_buffers(&c);
 	}
 	/* The generator must reach all of it. */
-	EXPECT(seen[KERNEL_OK] > 100 && seen[KERNEL_BAD_SHAPE] > 100 && seen[KERNEL_BAD_RANGE] > 100, "ok %u shape %u range %u",
-		      seen[KERNEL_OK], seen[KERNEL_BAD_SHAPE], seen[KERNEL_BAD_RANGE]);
+	EXPECT(seen[KERNEL_OK] > 100 && seen[KERNEL_BAD_SHAPE] > 100 && seen[KERNEL_BAD_RANGE] > 100,
+	       "ok %u shape %u range %u", seen[KERNEL_OK], seen[KERNEL_BAD_SHAPE], seen[KERNEL_BAD_RANGE]);
 }
 END_TEST
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * embedding_bag: the HLS source and the fast version (AVX2 and portable) against the reference in double, within the bound that embedding_bag.h states;
- * bad arguments one at a time, and hostile ones. Buffers have exactly the size that the kernel is told.
+ * embedding_bag: the HLS source and the fast version (AVX2 and portable) against the reference in double, within the bound
+ * that embedding_bag.h states; bad arguments one at a time, and hostile ones. Buffers have exactly the size that the kernel
+ * is told.
  */
 #include <check.h>
 #include <math.h>
@@ -25,7 +26,9 @@ static const struct {
 	const char *name;
 	embedding_bag_fn *kernel;
 	const char *simd;
-} versions[] = { { "HLS", embedding_bag_hls, "avx2" }, { "portable", embedding_bag_fast, "portable" }, { "avx2", embedding_bag_fast, "avx2" } };
+} versions[] = { { "HLS", embedding_bag_hls, "avx2" },
+		 { "portable", embedding_bag_fast, "portable" },
+		 { "avx2", embedding_bag_fast, "avx2" } };
 
 struct call {
 	uint8_t *table;
@@ -38,8 +41,9 @@ struct call {
 
 static void run(struct call *c, embedding_bag_fn *kernel)
 {
-	kernel(c->table, c->table_bytes, c->index, c->index_bytes, c->offset, c->offset_bytes, c->weight, c->weight_bytes, c->y, c->y_bytes,
-	       c->status, c->status_bytes, c->format, c->dim, c->row_pitch, c->rows, c->bags, c->lookups, c->mode, c->flags);
+	kernel(c->table, c->table_bytes, c->index, c->index_bytes, c->offset, c->offset_bytes, c->weight, c->weight_bytes,
+	       c->y, c->y_bytes, c->status, c->status_bytes, c->format, c->dim, c->row_pitch, c->rows, c->bags, c->lookups,
+	       c->mode, c->flags);
 }
 
 static void free_call(struct call *c)
@@ -77,12 +81,13 @@ static void random_row(uint32_t format, uint32_t dim, uint8_t *row)
 }
 
 /*
- * Random bags. A packed table, one with gaps between rows, or rows gathered at any byte with positions as indices. Empty bags, repeated and
- * unordered indices come by themselves.
+ * Random bags. A packed table, one with gaps between rows, or rows gathered at any byte with positions as indices. Empty
+ * bags, repeated and unordered indices come by themselves.
  */
 static void random_call(struct call *c)
 {
-	static const uint32_t dims[] = { 1, 2, 3, 7, 8, 9, 15, 16, 24, 31, 32, 33, 40, 63, 64, 65, 72, 96, 100, 127, 128, 200, 300, 1000 };
+	static const uint32_t dims[] = { 1,  2,	 3,  7,	 8,  9,	 15,  16,  24,	31,  32,  33,
+					 40, 63, 64, 65, 72, 96, 100, 127, 128, 200, 300, 1000 };
 	uint32_t row_bytes, kinds, at;
 
 	memset(c, 0, sizeof(*c));
@@ -141,9 +146,16 @@ static void random_call(struct call *c)
 static void reference(const struct call *c, double *y, double *bound)
 {
 	int64_t *indices = malloc(c->lookups * 8ull), *offsets = malloc((c->bags + 1) * 8ull);
-	struct ref_embedding_bag op = { .table = c->table, .format = c->format, .dim = c->dim, .rows = c->rows, .row_pitch = c->row_pitch,
-					.indices = indices, .offsets = offsets, .bags = c->bags,
-					.per_sample_weights = c->flags & EMB_WEIGHTED ? c->weight : NULL, .mean = c->mode == EMB_MEAN };
+	struct ref_embedding_bag op = { .table = c->table,
+					.format = c->format,
+					.dim = c->dim,
+					.rows = c->rows,
+					.row_pitch = c->row_pitch,
+					.indices = indices,
+					.offsets = offsets,
+					.bags = c->bags,
+					.per_sample_weights = c->flags & EMB_WEIGHTED ? c->weight : NULL,
+					.mean = c->mode == EMB_MEAN };
 
 	for (uint32_t i = 0; i < c->lookups; i++)
 		indices[i] = c->index[i];
@@ -173,15 +185,17 @@ START_TEST(random_bags)
 			memset(c.y, 0xff, c.y_bytes);
 			setenv("SMARTSSD_SIMD", versions[v].simd, 1);
 			run(&c, versions[v].kernel);
-			EXPECT(c.status[0] == KERNEL_OK, "SEED=%llu round %d %s: status %u %u %u", (unsigned long long)random_seed(),
-				      i, versions[v].name, c.status[0], c.status[1], c.status[2]);
+			EXPECT(c.status[0] == KERNEL_OK, "SEED=%llu round %d %s: status %u %u %u",
+			       (unsigned long long)random_seed(), i, versions[v].name, c.status[0], c.status[1],
+			       c.status[2]);
 			for (size_t k = 0; k < n; k++) {
 				double error = fabs(c.y[k] - want[k]);
 
 				EXPECT(error <= bound[k],
-					      "SEED=%llu round %d %s: format %u dim %u mode %u flags %u: y[%zu] = %.9g, wanted %.9g +- %.3g",
-					      (unsigned long long)random_seed(), i, versions[v].name, c.format, c.dim, c.mode, c.flags, k,
-					      c.y[k], want[k], bound[k]);
+				       "SEED=%llu round %d %s: format %u dim %u mode %u flags %u: y[%zu] = %.9g, wanted "
+				       "%.9g +- %.3g",
+				       (unsigned long long)random_seed(), i, versions[v].name, c.format, c.dim, c.mode,
+				       c.flags, k, c.y[k], want[k], bound[k]);
 				if (bound[k] > 0 && error / bound[k] > worst)
 					worst = error / bound[k];
 			}
@@ -234,8 +248,8 @@ static void expect(struct call *c, uint32_t code, uint32_t detail, uint32_t valu
 		setenv("SMARTSSD_SIMD", versions[v].simd, 1);
 		run(c, versions[v].kernel);
 		EXPECT(c->status[0] == code && c->status[1] == detail && c->status[2] == value && !c->status[3],
-			      "%s, %s: status %u %u %u, wanted %u %u %u", what, versions[v].name, c->status[0], c->status[1],
-			      c->status[2], code, detail, value);
+		       "%s, %s: status %u %u %u, wanted %u %u %u", what, versions[v].name, c->status[0], c->status[1],
+		       c->status[2], code, detail, value);
 		for (uint32_t i = 0; i < c->y_bytes / 4; i++) {
 			if (i / 9 < bags)
 				EXPECT(c->y[i] == want[i / 9], "%s, %s: y[%u] = %g", what, versions[v].name, i, c->y[i]);
@@ -301,11 +315,11 @@ START_TEST(bad_arguments)
 {
 	struct call c;
 
-#define BAD(change, code, detail, value, bags)                       \
-	do {                                                         \
-		good_call(&c);                                       \
-		change;                                              \
-		expect(&c, code, detail, value, bags, #change);      \
+#define BAD(change, code, detail, value, bags)                  \
+	do {                                                    \
+		good_call(&c);                                  \
+		change;                                         \
+		expect(&c, code, detail, value, bags, #change); \
 	} while (0)
 	BAD(c.format = 3, KERNEL_BAD_SHAPE, EMB_CHECK_FORMAT, 0, 0);
 	BAD(c.mode = 2, KERNEL_BAD_SHAPE, EMB_CHECK_FORMAT, 0, 0);
@@ -395,10 +409,12 @@ START_TEST(hostile_calls)
 		memset(c.y, 0, c.y_bytes);
 		run(&c, embedding_bag_fast);
 		EXPECT(!memcmp(words, c.status, 16), "SEED=%llu round %d: HLS says %u %u %u, fast %u %u %u",
-			      (unsigned long long)random_seed(), i, words[0], words[1], words[2], c.status[0], c.status[1], c.status[2]);
-		for (size_t k = 0; k < c.y_bytes / 4 && c.format == EMB_FP16; k++) /* sums of ones, or halves of small numbers: exact */
+		       (unsigned long long)random_seed(), i, words[0], words[1], words[2], c.status[0], c.status[1],
+		       c.status[2]);
+		/* sums of ones: exact */
+		for (size_t k = 0; k < c.y_bytes / 4 && c.format == EMB_FP16; k++)
 			EXPECT(!memcmp(&y[k], &c.y[k], 4) || isnan(y[k]), "SEED=%llu round %d: y[%zu] %g and %g",
-				      (unsigned long long)random_seed(), i, k, y[k], c.y[k]);
+			       (unsigned long long)random_seed(), i, k, y[k], c.y[k]);
 		EXPECT(words[0] >= KERNEL_OK && words[0] <= KERNEL_BAD_INDEX, "status %u", words[0]);
 		seen[words[0]]++;
 		free(y);

@@ -18,8 +18,8 @@ __typeof__(empty) empty_hls;
 
 START_TEST(rint_as_libm)
 {
-	static const float values[] = { 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -2.5f, 0.49999997f, 8388607.5f, 8388608.0f, 8388609.0f, 3e9f,
-					-3e9f, 1e30f, INFINITY, -INFINITY, 0.0f };
+	static const float values[] = { 0.5f,	    1.5f,	2.5f, -0.5f, -1.5f, -2.5f,    0.49999997f, 8388607.5f,
+					8388608.0f, 8388609.0f, 3e9f, -3e9f, 1e30f, INFINITY, -INFINITY,   0.0f };
 
 	random_start();
 	for (uint32_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
@@ -96,10 +96,25 @@ START_TEST(onnx_example)
 {
 	float w_scale = 0.00172794575f;
 	int32_t w_zero = 255;
-	struct ref_conv2d l = { .images = 1, .channels = 1, .in_h = 16, .in_w = 16, .filters = 1, .kernel_h = 1, .kernel_w = 1,
-				.stride = { 1, 1 }, .dilation = { 1, 1 }, .group = 1, .x_scale = 0.00369204697f, .x_zero = 132,
-				.y_scale = 0.00162681262f, .y_zero = 123, .w_scale = &w_scale, .w_scales = 1, .w_zero = &w_zero,
-				.w_zeros = 1, .clip = { 0, 255 } };
+	struct ref_conv2d l = { .images = 1,
+				.channels = 1,
+				.in_h = 16,
+				.in_w = 16,
+				.filters = 1,
+				.kernel_h = 1,
+				.kernel_w = 1,
+				.stride = { 1, 1 },
+				.dilation = { 1, 1 },
+				.group = 1,
+				.x_scale = 0.00369204697f,
+				.x_zero = 132,
+				.y_scale = 0.00162681262f,
+				.y_zero = 123,
+				.w_scale = &w_scale,
+				.w_scales = 1,
+				.w_zero = &w_zero,
+				.w_zeros = 1,
+				.clip = { 0, 255 } };
 	uint8_t x[256], w = 0, y[256];
 	uint32_t shape[2];
 
@@ -116,22 +131,41 @@ END_TEST
 /* Two images, two groups, a 2x2 kernel with stride 1,2, dilation 2,1 and uneven padding: sums worked out by hand. */
 START_TEST(worked_by_hand)
 {
-	static const int8_t x[2][2][3][3] = { { { { 1, 2, 3 }, { 4, 5, 6 }, { 7, 8, 9 } }, { { 1, 0, 1 }, { 0, 1, 0 }, { 1, 0, 1 } } },
-					      { { { 0, 0, 0 }, { 0, 1, 0 }, { 0, 0, 0 } }, { { 2, 2, 2 }, { 2, 2, 2 }, { 2, 2, 2 } } } };
+	static const int8_t x[2][2][3][3] = {
+		{ { { 1, 2, 3 }, { 4, 5, 6 }, { 7, 8, 9 } }, { { 1, 0, 1 }, { 0, 1, 0 }, { 1, 0, 1 } } },
+		{ { { 0, 0, 0 }, { 0, 1, 0 }, { 0, 0, 0 } }, { { 2, 2, 2 }, { 2, 2, 2 }, { 2, 2, 2 } } }
+	};
 	static const int8_t w[2][1][2][2] = { { { { 1, 2 }, { 3, 4 } } }, { { { -1, 0 }, { 0, 1 } } } };
 	/*
-	 * Pads T0 L1 B1 R1: padded 4 x 5; the kernel spans 3 rows and 2 columns: 2 x 2 outputs, at columns 0-1 and 2-3 of the padded image.
-	 * Image 0, filter 0: row 0: (0,1 / 0,7): 2*1 + 4*7 = 30; (2,3 / 8,9): 2 + 6 + 24 + 36 = 68; row 1: (0,4 / 0,0): 8; (5,6 / 0,0): 17.
-	 * Filter 1 on channel 1: row 0: (0,1 / 0,1): 1; (0,1 / 0,1): 1; row 1: (0,0 / 0,0): 0; (1,0 / 0,0): -1. Bias 10 and -1.
-	 * Image 1, filter 0: 0, 0, 0, 1 (1 * 1); filter 1: row 0: 2; -2 + 2 = 0; row 1: 0; -2.
+	 * Pads T0 L1 B1 R1: padded 4 x 5; the kernel spans 3 rows and 2 columns: 2 x 2 outputs, at columns 0-1 and 2-3 of
+	 * the padded image. Image 0, filter 0: row 0: (0,1 / 0,7): 2*1 + 4*7 = 30; (2,3 / 8,9): 2 + 6 + 24 + 36 = 68; row
+	 * 1: (0,4 / 0,0): 8; (5,6 / 0,0): 17. Filter 1 on channel 1: row 0: (0,1 / 0,1): 1; (0,1 / 0,1): 1; row 1: (0,0 /
+	 * 0,0): 0; (1,0 / 0,0): -1. Bias 10 and -1. Image 1, filter 0: 0, 0, 0, 1 (1 * 1); filter 1: row 0: 2; -2 + 2 = 0;
+	 * row 1: 0; -2.
 	 */
 	static const int8_t want[2][2][2][2] = { { { { 40, 78 }, { 18, 27 } }, { { 0, 0 }, { -1, -2 } } },
 						 { { { 10, 10 }, { 10, 11 } }, { { 1, -1 }, { -1, -3 } } } };
 	int32_t bias[] = { 10, -1 };
 	float one = 1;
-	struct ref_conv2d l = { .images = 2, .channels = 2, .in_h = 3, .in_w = 3, .filters = 2, .kernel_h = 2, .kernel_w = 2,
-				.stride = { 1, 2 }, .pad = { 0, 1, 1, 1 }, .dilation = { 2, 1 }, .group = 2, .x_signed = 1, .w_signed = 1,
-				.y_signed = 1, .x_scale = 1, .y_scale = 1, .w_scale = &one, .w_scales = 1, .bias = bias,
+	struct ref_conv2d l = { .images = 2,
+				.channels = 2,
+				.in_h = 3,
+				.in_w = 3,
+				.filters = 2,
+				.kernel_h = 2,
+				.kernel_w = 2,
+				.stride = { 1, 2 },
+				.pad = { 0, 1, 1, 1 },
+				.dilation = { 2, 1 },
+				.group = 2,
+				.x_signed = 1,
+				.w_signed = 1,
+				.y_signed = 1,
+				.x_scale = 1,
+				.y_scale = 1,
+				.w_scale = &one,
+				.w_scales = 1,
+				.bias = bias,
 				.clip = { -128, 127 } };
 	int8_t y[2][2][2][2];
 	uint32_t shape[2];
@@ -146,8 +180,18 @@ END_TEST
 START_TEST(impossible_layers)
 {
 	float one = 1;
-	const struct ref_conv2d good = { .images = 1, .channels = 4, .in_h = 3, .in_w = 3, .filters = 4, .kernel_h = 3, .kernel_w = 3,
-					 .stride = { 1, 1 }, .dilation = { 1, 1 }, .group = 2, .w_scale = &one, .w_scales = 1 };
+	const struct ref_conv2d good = { .images = 1,
+					 .channels = 4,
+					 .in_h = 3,
+					 .in_w = 3,
+					 .filters = 4,
+					 .kernel_h = 3,
+					 .kernel_w = 3,
+					 .stride = { 1, 1 },
+					 .dilation = { 1, 1 },
+					 .group = 2,
+					 .w_scale = &one,
+					 .w_scales = 1 };
 	struct ref_conv2d l;
 	uint32_t shape[2];
 
@@ -175,8 +219,14 @@ START_TEST(bags_by_hand)
 	} table[2] = { { { 0, 1, 2 }, { 0 }, { 0 } }, { { 10, 11, 12 }, { 0 }, { 0 } } };
 	const int64_t indices[] = { 1, 0, 1, 1 }, offsets[] = { 0, 3, 3, 4 };
 	const float weights[] = { 1, 2, 3, 0.25f };
-	struct ref_embedding_bag op = { .table = table, .format = REF_INT8, .dim = 3, .rows = 2, .row_pitch = 11, .indices = indices,
-					.offsets = offsets, .bags = 3 };
+	struct ref_embedding_bag op = { .table = table,
+					.format = REF_INT8,
+					.dim = 3,
+					.rows = 2,
+					.row_pitch = 11,
+					.indices = indices,
+					.offsets = offsets,
+					.bags = 3 };
 	double y[9], bound[9];
 
 	for (int i = 0; i < 2; i++) {
