@@ -208,7 +208,7 @@ static int answer_smartssd(const char *text, unsigned long request, void *arg)
 		snprintf((char *)cu->name, sizeof(cu->name), "conv2d:conv2d_%u", cu->index + 1);
 		return 0;
 	}
-	errno = ENOTTY;
+	errno = request == SMARTSSD_IOC_XCLBIN_LOAD ? EPERM : ENOTTY; /* nobody here is root */
 	return -1;
 }
 

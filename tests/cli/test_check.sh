@@ -70,6 +70,12 @@ for reason in 1 2 3 4 5 6 7 8 9 10; do
 	ok $? "reason $reason: a cause and a remedy"
 done
 
+# Loading an xclbin is the administrator's: the operators say so
+printf '\x93NUMPY\x01\x00\x76\x00%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }" >"$tmp/t.npy"; head -c 16 /dev/zero >>"$tmp/t.npy"
+printf '\x93NUMPY\x01\x00\x76\x00%-117s\n' "{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }" >"$tmp/i.npy"; head -c 16 /dev/zero >>"$tmp/i.npy"
+fake lookup --table "$tmp/t.npy" --indices "$tmp/i.npy" --offsets "$tmp/i.npy" --output "$tmp/y.npy"
+refused 1 "needs root: run this once with sudo" "an operator that may not load the xclbin says what to do"
+
 # A user function with somebody else's driver, and ACS of the switch's ports
 rm -r "$root/dev"; mkdir -p "$root/dev"
 at=$root/sys/devices/pci0000:00
