@@ -9,14 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 static inline int simd_avx2(void)
 {
 #if defined(__x86_64__)
 	const char *want = getenv("SMARTSSD_SIMD");
+	unsigned int eax, ebx, ecx, edx;
 
 	if (want && !strcmp(want, "portable"))
 		return 0;
-	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+	/* clang has no name for F16C. Its registers are those of AVX2, which is only reported where the system saves them. */
+	if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & bit_F16C))
+		return 0;
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #else
 	return 0;
 #endif
