@@ -17,14 +17,18 @@ static inline int simd_avx2(void)
 {
 #if defined(__x86_64__)
 	const char *want = getenv("SMARTSSD_SIMD");
-	unsigned int eax, ebx, ecx, edx;
+	static int have = -1; /* CPUID is slow in a virtual machine; whoever writes this writes the same */
 
 	if (want && !strcmp(want, "portable"))
 		return 0;
-	/* clang has no name for F16C. Its registers are those of AVX2, which is only reported where the system saves them. */
-	if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & bit_F16C))
-		return 0;
-	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+	if (have < 0) {
+		unsigned int eax, ebx, ecx, edx;
+
+		/* clang has no name for F16C. Its registers are those of AVX2, which is only reported where the system saves them. */
+		have = __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C) && __builtin_cpu_supports("avx2") &&
+		       __builtin_cpu_supports("fma");
+	}
+	return have;
 #else
 	return 0;
 #endif
