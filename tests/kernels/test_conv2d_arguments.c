@@ -219,6 +219,18 @@ START_TEST(bad_range)
 	c.x_bytes--;
 	expect(&c, KERNEL_BAD_RANGE, CONV2D_BUFFER_X, 0, "x too short");
 	good_call(&c);
+	c.t.filters = 3; /* one group of one channel: the window itself leaves x */
+	c.t.channels = 1;
+	c.x_bytes = 44;
+	expect(&c, KERNEL_BAD_RANGE, CONV2D_BUFFER_X, 0, "x of one channel too short");
+	good_call(&c);
+	c.t.band_row = 1; /* from row 2 of the image on; the band starts at row 1 */
+	c.t.band_rows = 6;
+	c.t.out_row = 3;
+	c.t.x_pitch = 54;
+	c.x_bytes = 8; /* not even the first row */
+	expect(&c, KERNEL_BAD_RANGE, CONV2D_BUFFER_X, 0, "x shorter than the way to the window");
+	good_call(&c);
 	c.t.x_mask = 1;
 	c.t.x_skew = 1;
 	expect(&c, KERNEL_BAD_RANGE, CONV2D_BUFFER_X, 0, "x skewed out");
@@ -237,6 +249,11 @@ START_TEST(bad_range)
 	good_call(&c);
 	c.y_bytes--;
 	expect(&c, KERNEL_BAD_RANGE, CONV2D_BUFFER_Y, 0, "y too short");
+	good_call(&c);
+	c.t.out_col = 1;
+	c.t.out_cols = 8;
+	c.y_bytes--;
+	expect(&c, KERNEL_BAD_RANGE, CONV2D_BUFFER_Y, 0, "y too short for the last columns");
 	good_call(&c);
 	c.t.y_pitch = 0xffffffff;
 	expect(&c, KERNEL_BAD_RANGE, CONV2D_BUFFER_Y, 0, "huge y pitch");
