@@ -206,6 +206,15 @@ START_TEST(bad_tile)
 	c.t.dilation = 6 | 6 << 16; /* 513 x 513 */
 	expect(&c, KERNEL_BAD_SHAPE, CONV2D_CHECK_WINDOW, 0, "window too large");
 
+	c.t.in_h = c.t.band_rows = c.t.in_w = 65536;
+	c.t.stride = 65533 | 65533u << 16;
+	c.t.dilation = 1 | 1 << 16;
+	expect(&c, KERNEL_BAD_SHAPE, CONV2D_CHECK_WINDOW, 0, "window of 2^32 bytes");
+
+	good_call(&c);
+	c.t.band_row = 0xfffffffd;
+	expect(&c, KERNEL_BAD_SHAPE, CONV2D_CHECK_IMAGE, 0, "band that ends beyond 32 bits");
+
 	good_call(&c);
 	expect(&c, KERNEL_BAD_SHAPE, CONV2D_CHECK_W_ZERO, 4, "weight zero point");
 }
