@@ -58,7 +58,7 @@ struct bag_call {
 	struct smartssd_bo resident_bo;
 	uint64_t resident_at; /* of row 0 in it */
 	struct bag_limits limits;
-	uint64_t arena_bytes, tiles, done;
+	uint64_t arena_bytes, nr_flights, tiles, done;
 	struct flight flights[FLIGHTS];
 };
 
@@ -173,7 +173,7 @@ static int prepare_tiles(struct bag_call *c)
 	const struct smartssd_embedding_bag *what = c->what;
 	struct bag_limits *l = &c->limits;
 	struct smartssd_query query;
-	uint64_t most = 0, end, free_bytes, bytes, flights;
+	uint64_t most = 0, end, free_bytes;
 	int ret = smartssd_query(c->op.dev, &query);
 
 	if (ret)
@@ -190,11 +190,19 @@ static int prepare_tiles(struct bag_call *c)
 		most = max_u64(most, bag_tile_bytes(l, (uint64_t)(what->offsets[end] - what->offsets[bag]), end - bag));
 		c->tiles++;
 	}
-	/* One large bag may want more than its fair part in the worst case; what it really needs is seen when its turn comes. */
-	flights = min_u64(c->tiles, FLIGHTS);
-	bytes = 4 * PART_ALIGN + (c->rows.align > 1 ? c->rows.align : 0);
-	c->arena_bytes = align_up(min_u64(most + bytes, max_u64(l->bytes + bytes, free_bytes / (flights + 1))), PART_ALIGN);
-	for (uint64_t i = 0; i < flights; i++) {
+	/*
+	 * Bags that are large against card memory leave room for fewer flights. In the worst case even one may not fit; what a bag really
+	 * needs is seen when its turn comes.
+	 */
+	most += 4 * PART_ALIGN + c->rows.align;
+	c->nr_flights = min_u64(c->tiles, FLIGHTS);
+	free_bytes = free_bytes / 16 * 15;
+	while (c->nr_flights > 1 && most > free_bytes / c->nr_flights)
+		c->nr_flights--;
+	c->arena_bytes = align_up(most, PART_ALIGN);
+	if (c->nr_flights == 1)
+		c->arena_bytes = min_u64(c->arena_bytes, align_down(free_bytes, PART_ALIGN));
+	for (uint64_t i = 0; i < c->nr_flights; i++) {
 		struct flight *f = &c->flights[i];
 
 		if (smartssd_list_create(&f->job.list))
@@ -394,7 +402,7 @@ static int run_tiles(struct bag_call *c)
 	if (!ret && c->resident)
 		ret = load_table(c);
 	while (bag < c->what->bags && !ret) {
-		struct flight *f = &c->flights[tile++ % FLIGHTS];
+		struct flight *f = &c->flights[tile++ % c->nr_flights];
 
 		ret = land(c, f);
 		if (ret)
@@ -406,8 +414,8 @@ static int run_tiles(struct bag_call *c)
 		if (!ret)
 			ret = smartssd_op_submit(&c->op, &f->job);
 	}
-	for (uint64_t i = 0; i < FLIGHTS && !ret; i++)
-		ret = land(c, &c->flights[(tile + i) % FLIGHTS]);
+	for (uint64_t i = 0; i < c->nr_flights && !ret; i++)
+		ret = land(c, &c->flights[(tile + i) % c->nr_flights]);
 	c->op.report.tiles = (uint32_t)c->tiles;
 	return ret;
 }
