@@ -479,7 +479,7 @@ END_TEST
 /* With --keep the next QEMU finds a card as after power-on, and the ring's indices go on from where they are. */
 START_TEST(keep)
 {
-	u32 head;
+	u32 head, i;
 
 	start_card("--keep", NULL);
 	connect_client();
@@ -489,8 +489,9 @@ START_TEST(keep)
 	disconnect_client();
 	connect_client();
 	ck_assert_uint_eq(c.head, head);
-	while (ring_read(EMU_PROG_STATUS) != EMU_PROG_NONE)
+	for (i = 0; i < 2000 && ring_read(EMU_PROG_STATUS) != EMU_PROG_NONE; i++)
 		usleep(1000);
+	ck_assert_uint_eq(ring_read(EMU_PROG_STATUS), EMU_PROG_NONE);
 	ck_assert_uint_eq(ring_read(CU0 + CU_CTRL), 0);
 	ck_assert_uint_eq(program("empty", 0), EMU_PROG_OK);
 	disconnect_client();

@@ -48,10 +48,12 @@ static void ring_sleep(struct ring *ring)
 {
 	struct pollfd p = { .fd = ring->doorbell, .events = POLLIN };
 	u64 count;
+	u32 n;
 
 	__atomic_store_n(&ring->shared->sleeping, 1, __ATOMIC_SEQ_CST);
 	/* The host moves head, then looks at sleeping; one of the two sees the other's store. A head that makes no sense does not count. */
-	if (__atomic_load_n(&ring->shared->head, __ATOMIC_SEQ_CST) == ring->tail || ring->complained || card_is_gone(ring->card))
+	n = __atomic_load_n(&ring->shared->head, __ATOMIC_SEQ_CST) - ring->tail;
+	if (!n || n > EMU_RING_ENTRIES || card_is_gone(ring->card))
 		poll(&p, 1, -1);
 	__atomic_store_n(&ring->shared->sleeping, 0, __ATOMIC_RELAXED);
 	if (read(ring->doorbell, &count, sizeof(count)) < 0)
