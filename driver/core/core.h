@@ -72,13 +72,14 @@ struct smartssd_xclbin_info {
 };
 
 /*
- * Parse and check an xclbin. 0; -EBADMSG: malformed; -EOPNOTSUPP: well-formed but not usable (a CU without HS or CHAIN
- * control, an argument wider than 8 bytes, more CUs or arguments than the limits); -ENOMEM. @why says which section or entry.
+ * Parse and check an xclbin. 0; -EBADMSG: malformed; -EOPNOTSUPP: well-formed but not usable (a section that is needed is missing, built
+ * for a simulator, a CU without HS or CHAIN control, an argument wider than 8 bytes or in constant, local or stream memory, more CUs,
+ * kernels, arguments, sections or memories than the limits); -ENOMEM. @why says which section or entry. MEM_TOPOLOGY may be missing.
  *
  * Argument offsets, sizes and names come from EMBEDDED_METADATA (XML), CUs from IP_LAYOUT. A scalar argument that is 8 bytes wide, named
  * "<p>_bytes" and follows directly on a global argument named "<p>" is that pointer's bound. Guaranteed after success: CU register files
  * do not overlap each other nor the shell's registers (0x300000 .. 0x340000), argument registers lie in [CU_ARGS, CU_FILE_BYTES), 4-aligned, and
- * do not overlap, all strings are terminated, at most SMARTSSD_MAX_CUS CUs and SMARTSSD_MAX_ARGS arguments each.
+ * do not overlap, all strings are terminated, names are printable ASCII without blanks, interrupt ids may be shared, at most SMARTSSD_MAX_CUS CUs and SMARTSSD_MAX_ARGS arguments each.
  */
 int smartssd_xclbin_parse(const void *data, u64 bytes, struct smartssd_xclbin_info **out, struct smartssd_why *why);
 void smartssd_xclbin_free(struct smartssd_xclbin_info *info);
@@ -196,6 +197,7 @@ int smartssd_cu_finish(const struct smartssd_bus *bus, const struct smartssd_cu_
 
 /* Emulated shell: 0, -ENODEV, -EIO (refused: *status = EMU_PROG_*), -ETIMEDOUT. @sleep is called between polls with microseconds. */
 int smartssd_emu_program(const struct smartssd_bus *bus, u64 address, u64 bytes, void (*sleep)(u32 us), u32 *status);
+/* 0, -ENODEV, -EIO (still crashed: the card found no new worker for it) */
 int smartssd_emu_cu_reset(const struct smartssd_bus *bus, u32 cu);
 /* EMU_CU_* | code << 8, or -ENODEV as (u32)~0 */
 u32 smartssd_emu_cu_status(const struct smartssd_bus *bus, u32 cu);

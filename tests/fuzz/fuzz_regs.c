@@ -28,6 +28,13 @@ void fuzz_seeds(void (*add)(const void *data, size_t bytes))
 	in.args[1] = (struct smartssd_arg){ 2, 0, 12345, 0 };
 	in.args[2] = (struct smartssd_arg){ 3, 2, 0, 0 };
 	add(&in, offsetof(struct input, args) + 3 * sizeof(in.args[0]));
+	/* At the very ends of the BOs, so that a step further is outside. */
+	in.args[0] = (struct smartssd_arg){ 0, 1, 65535, 0 };
+	in.args[2] = (struct smartssd_arg){ 3, 2, 4095, 1 };
+	add(&in, offsetof(struct input, args) + 3 * sizeof(in.args[0]));
+	in.args[0] = (struct smartssd_arg){ 0, 1, 0, 65536 };
+	in.args[2] = (struct smartssd_arg){ 3, 2, 0, 4096 };
+	add(&in, offsetof(struct input, args) + 3 * sizeof(in.args[0]));
 	in.kinds[0] = 255;
 	add(&in, offsetof(struct input, args));
 	in.kinds[0] = SMARTSSD_ARG_SCALAR | 0x10;

@@ -13,8 +13,8 @@ const char *const fuzz_words[] = {
 
 void fuzz_seeds(void (*add)(const void *data, size_t bytes))
 {
-	static const char small[] = "<project><platform><device><core><kernel name='vadd'><arg name='n' id='0' addressQualifier='0' size='4' "
-				    "offset='16' type='int'/></kernel><kernel name='scale'/></core></device></platform></project>";
+	static const char small[] = "<project><platform><device><core><kernel name='vadd'><arg name='n' id='1' addressQualifier='0' size='4' "
+				    "offset='28' type='int'/><arg name='p' id='0' addressQualifier='1' size='8' offset='16' type=''/></kernel><kernel name='scale'/></core></device></platform></project>";
 	struct xb xb = { 0 };
 	size_t bytes;
 	uint8_t *file;

@@ -10,7 +10,7 @@ static struct model {
 	bool chain, gone;
 	u32 ctrl, gie, ier, isr;
 	u32 args[CU_FILE_BYTES / 4];
-	u32 runs, irqs, accesses;
+	u32 runs, irqs, accesses, isr_reads;
 	u32 written[64][2], nr_written;
 	/* the shell */
 	u64 prog_address, prog_bytes;
@@ -57,6 +57,7 @@ static u32 cu_read(u32 reg)
 	case CU_IER:
 		return m.ier;
 	case CU_ISR:
+		m.isr_reads++;
 		return m.isr;
 	default:
 		return m.args[reg / 4];
@@ -279,6 +280,7 @@ START_TEST(cu_without_interrupt_is_only_polled)
 	ck_assert_uint_eq(m.ier, 0);
 	complete();
 	ck_assert_int_eq(finish(), 1);
+	ck_assert_uint_eq(m.isr_reads, 0);
 	for (u32 i = 0; i < m.nr_written; i++)
 		ck_assert_uint_ne(m.written[i][0], CU_ISR);
 }
