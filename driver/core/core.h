@@ -98,7 +98,7 @@ int smartssd_check_cmd(const struct smartssd_cmd *cmd, u32 index);
  */
 int smartssd_check_extents(const struct smartssd_extent *ext, u32 nr, u64 bo_bytes, u64 file_bytes, bool write, u32 *bad);
 
-/* Aligned for direct I/O: file offset and length to @io_align, BO offset to @mem_align? (the piece at the end of file is rounded up) */
+/* Aligned for direct I/O: file offset and length to @io_align, BO offset to @mem_align (powers of two)? A piece at the end of file: as the caller rounded it up. */
 bool smartssd_extent_aligned(const struct smartssd_extent *ext, u32 io_align, u32 mem_align);
 
 /*
