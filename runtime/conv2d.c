@@ -17,7 +17,8 @@
 #include "conv2d_layer.h"
 #include "op.h"
 
-#define ARENA_BYTES   (64ull << 20)
+#define ARENA_BYTES   (8ull << 20)   /* enough for 2.5 ms of reading; what is allocated must also be cleared */
+#define ARENA_MOST    (512ull << 20) /* where small parts of an image would read many rows twice */
 #define ARENA_LEAST   (256ull << 10)
 #define PART_ALIGN    4096 /* parts of a BO start at multiples of it: pages, and any block size */
 #define WEIGHTS_PIECE (1u << 20)
@@ -488,33 +489,45 @@ static void free_flight(struct conv2d_call *c, struct flight *f)
 	*f = (struct flight){ 0 };
 }
 
+/* The smallest arena up to @most with which few rows are read twice. */
+static int plan_arenas(struct conv2d_call *c, const struct conv2d_layer *layer, uint64_t most)
+{
+	struct conv2d_limits limits = { .cus = c->kernel.cus, .arena_bytes = min_u64(ARENA_BYTES, most) };
+	uint64_t once = conv2d_x_at(layer, layer->images, 0, 0);
+	int ret;
+
+	for (;;) {
+		ret = conv2d_plan(layer, &limits, &c->plan, c->op.err);
+		if (limits.arena_bytes == most || (ret && ret != -ENOMEM) || (!ret && c->plan.loaded <= once + once / 32))
+			return ret;
+		limits.arena_bytes = min_u64(limits.arena_bytes * 2, most);
+	}
+}
+
 /* Plan for the memory that is free, and with less when it turns out to be in pieces. */
 static int prepare_arenas(struct conv2d_call *c, const struct conv2d_layer *layer)
 {
-	struct conv2d_limits limits = { .cus = c->kernel.cus };
 	struct smartssd_query query;
+	uint64_t most, slack;
 	int ret = smartssd_query(c->op.dev, &query);
 
 	if (ret)
 		return smartssd_fail(c->op.err, ret, "the card does not answer a query: %s", strerror(-ret));
 	/* The two parts behind x are aligned, and so is the BO. */
-	limits.arena_bytes = min_u64(query.ddr_free / 2, ARENA_BYTES);
-	for (;;) {
-		uint64_t slack = 3 * max_u64(PART_ALIGN, query.bo_align);
-
-		limits.arena_bytes -= min_u64(limits.arena_bytes, slack);
-		ret = conv2d_plan(layer, &limits, &c->plan, c->op.err);
+	slack = 3 * max_u64(PART_ALIGN, query.bo_align);
+	for (most = min_u64(query.ddr_free / 2, ARENA_MOST);; most /= 2) {
+		most -= min_u64(most, slack);
+		ret = plan_arenas(c, layer, most);
 		if (ret)
 			return ret;
 		c->y_at = align_up(c->plan.x_bytes, PART_ALIGN);
 		c->status_at = align_up(c->y_at + c->plan.y_bytes, PART_ALIGN);
 		for (uint64_t i = 0; i < min_u64(c->plan.jobs, 2) && !ret; i++)
 			ret = prepare_flight(c, &c->flights[i]);
-		if (ret != -ENOMEM || limits.arena_bytes < ARENA_LEAST)
+		if (ret != -ENOMEM || most < ARENA_LEAST)
 			return ret;
 		free_flight(c, &c->flights[0]);
 		free_flight(c, &c->flights[1]);
-		limits.arena_bytes /= 2;
 	}
 }
 

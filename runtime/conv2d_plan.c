@@ -331,6 +331,7 @@ int conv2d_plan(const struct conv2d_layer *layer, const struct conv2d_limits *li
 		tiles = tiles_of(p, r.filter_end - r.filter, r.row_end - r.row) * (r.image_end - r.image);
 		p->tiles += tiles;
 		p->job_tiles = (uint32_t)max_u64(p->job_tiles, tiles);
+		p->loaded += r.x_bytes;
 		p->x_bytes = max_u64(p->x_bytes, r.x_bytes);
 		p->y_bytes = max_u64(p->y_bytes, r.y_bytes);
 	}

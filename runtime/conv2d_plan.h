@@ -43,6 +43,7 @@ struct conv2d_plan {
 	uint32_t load_images, load_rows, flush_rows;
 	uint64_t jobs;
 	uint64_t tiles;	   /* of all jobs */
+	uint64_t loaded;   /* bytes of x that all jobs together bring to the card, some of them more than once */
 	uint64_t x_bytes;  /* room for x in an arena, ... */
 	uint64_t y_bytes;  /* ... for y ... */
 	uint32_t job_tiles; /* ... and for so many status words */

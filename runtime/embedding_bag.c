@@ -15,7 +15,7 @@
 #include "op.h"
 
 #define FLIGHTS	      3
-#define ARENA_BYTES   (24ull << 20)
+#define ARENA_BYTES   (12ull << 20)
 #define TILE_LOOKUPS  32768
 #define LEAST_LOOKUPS 2048 /* of a tile, unless there are fewer in all */
 #define RESIDENT_TILE 262144
