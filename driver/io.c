@@ -18,7 +18,12 @@
 #include "trace.h"
 
 #define PEER_BYTES SZ_1M /* longest request; the block layer splits it by the drive's limits */
-#define WINDOW	   1024	 /* requests in flight, of one command */
+/*
+ * Requests in flight, of one command. The drive's 750,000 small reads/s at 100 us each are 75; more only makes queues longer (and QEMU's
+ * thread pool slower).
+ */
+#define WINDOW	   128
+#define PLUG_BATCH 32 /* where a plug is flushed, BLK_MAX_REQUEST_COUNT in block/blk.h */
 
 static void io_error(struct smartssd_io *io, u32 extent, int error)
 {
@@ -296,6 +301,13 @@ static bool io_stop(struct smartssd_io *io)
 	return error;
 }
 
+/* A plug that knows that many requests follow: the block layer then takes its tags in batches, too. */
+static void start_plug(struct blk_plug *plug)
+{
+	blk_start_plug(plug);
+	plug->nr_ios = PLUG_BATCH;
+}
+
 static void io_pass(struct smartssd_io *io)
 {
 	struct blk_plug plug;
@@ -303,7 +315,7 @@ static void io_pass(struct smartssd_io *io)
 
 	io->at = 0;
 	io->at_bytes = 0;
-	blk_start_plug(&plug);
+	start_plug(&plug);
 	while (io->at < io->nr && !io_stop(io)) {
 		full = list_empty(&io->free) || io_next(io) == -EAGAIN;
 		if (!full)
@@ -312,7 +324,7 @@ static void io_pass(struct smartssd_io *io)
 		blk_finish_plug(&plug);
 		io_harvest(io, max(io->inflight / 2, 1u));
 		cond_resched();
-		blk_start_plug(&plug);
+		start_plug(&plug);
 	}
 	blk_finish_plug(&plug);
 	while (io->inflight)
