@@ -12,7 +12,7 @@ check:
 	tools/install-packages check
 	$(MAKE) kernel-debug
 	$(MAKE) -j$$(nproc) check-build
-	@tests/run $(TESTS)
+	@tests/run $(filter-out tests/e2e/%,$(TESTS)) -- $(filter tests/e2e/%,$(TESTS))
 
 bench:
 	tools/install-packages bench
