@@ -426,9 +426,12 @@ static volatile sig_atomic_t reaped;
 
 static void on_sigchld(int sig)
 {
+	int saved = errno;
+
 	(void)sig;
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		reaped++;
+	errno = saved;
 }
 
 /* A host program that ignores SIGCHLD, or reaps everything that dies, still gets to know what a kernel died of. */
