@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* A bitstream for the card's tests: well-behaved kernels and all kinds of the other. Arguments: a (pointer), b (pointer), n (32 bit). */
+/*
+ * A bitstream for the card's tests: well-behaved kernels and all kinds of the other. Arguments: a (pointer), b
+ * (pointer), n (32 bit).
+ */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

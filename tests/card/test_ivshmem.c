@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * smartssd-card as QEMU and a guest's driver see it: the ivshmem protocol, the register ring, interrupts, and what is left when one of
- * the three ends. This program plays both, without QEMU.
+ * smartssd-card as QEMU and a guest's driver see it: the ivshmem protocol, the register ring, interrupts, and what
+ * is left when one of the three ends. This program plays both, without QEMU.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -272,7 +272,10 @@ START_TEST(greeting_and_header)
 }
 END_TEST
 
-/* A read comes after all posted writes before it, also when they are published together; thousands, around the ring many times. */
+/*
+ * A read comes after all posted writes before it, also when they are published together; thousands, around the ring
+ * many times.
+ */
 START_TEST(order_and_wrap)
 {
 	u32 round, i, n;
@@ -348,7 +351,10 @@ START_TEST(hostile_guest)
 		c.head = tail;
 		ck_assert_uint_eq(ring_read(EMU_CU_SELECT), 3); /* sane again: goes on */
 	}
-	/* a tail of the guest's making does not matter, nor does an unknown operation; a ring that is exactly full is fine */
+	/*
+	 * a tail of the guest's making does not matter, nor does an unknown operation; a ring that is exactly full
+	 * is fine
+	 */
 	c.ring->tail = 12345;
 	put(77, EMU_CU_SELECT, 1);
 	publish();
@@ -586,7 +592,8 @@ START_TEST(wrong_usage)
 {
 	static const char *const bad[][2] = {
 		{ "--ddr", "33M" }, { "--ddr", "16M" }, { "--ddr", "0" }, { "--ddr", "32X" }, { "--ddr", "-32M" }, { "--vectors", "1" },
-		{ "--vectors", "65" }, { "--vectors", "x" }, { "--fault", "hangs" }, { "--fault", "hang,,crash" }, { "--serial", "4294967296" },
+		{ "--vectors", "65" }, { "--vectors", "x" }, { "--fault", "hangs" }, { "--fault", "hang,,crash" },
+		{ "--serial", "4294967296" },
 		{ "--nonsense", NULL }, { "nonsense", NULL },
 	};
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The real ivshmem-doorbell device of QEMU against smartssd-card, without a guest: QEMU runs no CPU (-S), and this program makes
- * the accesses that a driver would make, through PCI configuration space, BAR0 (doorbell) and BAR2 (ring and card memory).
+ * The real ivshmem-doorbell device of QEMU against smartssd-card, without a guest: QEMU runs no CPU (-S), and this
+ * program makes the accesses that a driver would make, through PCI configuration space, BAR0 (doorbell) and BAR2
+ * (ring and card memory).
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -78,7 +79,8 @@ static void setup(void)
 {
 	char chardev[160];
 	char *card_argv[] = { (char *)rig_file("smartssd-card"), "--socket", sock_path, "--shm", shm_path, "--ddr", "32M", NULL };
-	char *qemu_argv[] = { "qemu-system-x86_64", "-M", "q35", "-m", "64", "-accel", "tcg", "-S", "-nodefaults", "-display", "none", "-chardev", chardev,
+	char *qemu_argv[] = { "qemu-system-x86_64", "-M", "q35", "-m", "64", "-accel", "tcg", "-S", "-nodefaults",
+			      "-display", "none", "-chardev", chardev,
 			      "-device", "ivshmem-doorbell,vectors=16,chardev=c,addr=4.0", "-qtest", "stdio", "-qtest-log", "/dev/null", NULL };
 	int in[2], out[2], i;
 

@@ -52,7 +52,8 @@ END_TEST
 
 START_TEST(nothing_decodes)
 {
-	static const u64 addr[] = { 0, CU0, 0x300100, EMU_FAULT, EMU_ID + 1, SMARTSSD_WINDOW_BYTES - 4, SMARTSSD_WINDOW_BYTES, 0xfffffffc };
+	static const u64 addr[] = { 0, CU0, 0x300100, EMU_FAULT, EMU_ID + 1,
+				    SMARTSSD_WINDOW_BYTES - 4, SMARTSSD_WINDOW_BYTES, 0xfffffffc };
 	size_t i;
 
 	for (i = 0; i < sizeof(addr) / sizeof(addr[0]); i++) {

@@ -237,7 +237,8 @@ START_TEST(fault_specs)
 		{ "hang", 1 | 1 << 16 }, { "crash:3", 2 | 3 << 8 | 1 << 16 }, { "no-irq:0:2", 3 | 2 << 16 },
 		{ "wrong:63:65535", 4 | 63 << 8 | 65535u << 16 }, { "gone:0:0", 5 }, { "spurious", 6 | 1 << 16 },
 	};
-	static const char *const bad[] = { "", "hangs", "han", ":0", "hang:", "hang:64", "hang:0:", "hang:0:65536", "hang:0:1:", "hang:x", "hang:-1", "hang 0" };
+	static const char *const bad[] = { "", "hangs", "han", ":0", "hang:", "hang:64", "hang:0:", "hang:0:65536",
+					   "hang:0:1:", "hang:x", "hang:-1", "hang 0" };
 	size_t i;
 	u32 value;
 
@@ -279,7 +280,10 @@ START_TEST(kernel_crashes)
 }
 END_TEST
 
-/* On both sides of the card memory at least 1 GiB that belongs to nobody, so that a wrong index hits nothing else of the worker's. */
+/*
+ * On both sides of the card memory at least 1 GiB that belongs to nobody, so that a wrong index hits nothing else
+ * of the worker's.
+ */
 START_TEST(guards)
 {
 	unsigned long long first, end, last_end = 0;
@@ -525,7 +529,10 @@ START_TEST(sigkill_leaves_no_workers)
 	pid_t child, worker[2];
 	char path[64];
 
-	/* This test has no fixture: a fork beside the threads of another card could inherit a lock that nobody opens again. */
+	/*
+	 * This test has no fixture: a fork beside the threads of another card could inherit a lock that nobody
+	 * opens again.
+	 */
 	ck_assert_int_eq(pipe(up), 0);
 	child = fork();
 	if (!child) {

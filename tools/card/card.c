@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The emulated card: life, the shell's registers, waiting for workers. See card.h for what it is and internal.h for who does what. */
+/*
+ * The emulated card: life, the shell's registers, waiting for workers. See card.h for what it is and internal.h for
+ * who does what.
+ */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -345,8 +348,9 @@ void card_kick(struct card *card)
 }
 
 /*
- * Kicks that this thread knows of, per card: what makes a kick between a thread's own check and its card_poll() not get lost, for any
- * number of threads. A card beyond the last entry takes the oldest one's place; a thread then sees an old kick again.
+ * Kicks that this thread knows of, per card: what makes a kick between a thread's own check and its card_poll() not
+ * get lost, for any number of threads. A card beyond the last entry takes the oldest one's place; a thread then
+ * sees an old kick again.
  */
 #define SEEN_CARDS 8
 static __thread struct {
@@ -427,7 +431,10 @@ int card_poll(struct card *card, u64 timeout_ns)
 			if (cu_spin(&card->common->events, events))
 				continue;
 		}
-		/* Only a worker can damage the page that wakes us; without one running there is no need to look by the clock. */
+		/*
+		 * Only a worker can damage the page that wakes us; without one running there is no need to look
+		 * by the clock.
+		 */
 		sleep = busy ? CARD_SLICE_NS : ~0ull;
 		if (timeout_ns != ~0ull) {
 			now = cu_now();

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The emulated card: one model, two transports. The model is a register file with side effects (driver/core/regs.h), a piece of
- * shared memory as DDR, and one worker process per compute unit that runs the xclbin's shared object on that DDR. A transport
- * carries register accesses to card_read()/card_write() and interrupts out of card_config.irq: direct calls (the embedded card,
- * runtime/), or ivshmem-doorbell (tools/card/ivshmem.c) for QEMU.
+ * The emulated card: one model, two transports. The model is a register file with side effects
+ * (driver/core/regs.h), a piece of shared memory as DDR, and one worker process per compute unit that runs the
+ * xclbin's shared object on that DDR. A transport carries register accesses to card_read()/card_write() and
+ * interrupts out of card_config.irq: direct calls (the embedded card, runtime/), or ivshmem-doorbell
+ * (tools/card/ivshmem.c) for QEMU.
  *
- * Threads: card_read(), card_write() and card_poll() may be called from any thread. The irq callback is called without
- * the card's lock held, from whichever thread called in (a read or write may raise one too: it takes note of a run that ended
- * meanwhile), and never from a thread of the card's own.
+ * Threads: card_read(), card_write() and card_poll() may be called from any thread. The irq callback is called
+ * without the card's lock held, from whichever thread called in (a read or write may raise one too: it takes note
+ * of a run that ended meanwhile), and never from a thread of the card's own.
  */
 #ifndef SMARTSSD_CARD_H
 #define SMARTSSD_CARD_H
@@ -45,20 +46,21 @@ int card_ddr_fd(struct card *card);
 u64 card_ddr_bytes(struct card *card);
 
 /*
- * Take note of what workers did (runs that ended, workers that died), set status bits and raise interrupts. Blocks until something happened, the
- * timeout passes or card_kick() is called. Whoever drives the card calls it: a thread of the transport, or the thread that waits for a job.
- * Returns 1 when an event was handled, 0 on timeout or kick. @timeout_ns: 0 looks only, ~0: no limit.
+ * Take note of what workers did (runs that ended, workers that died), set status bits and raise interrupts. Blocks
+ * until something happened, the timeout passes or card_kick() is called. Whoever drives the card calls it: a thread
+ * of the transport, or the thread that waits for a job. Returns 1 when an event was handled, 0 on timeout or kick.
+ * @timeout_ns: 0 looks only, ~0: no limit.
  *
- * No kick is lost: one that came since the calling thread's last card_poll() returned makes this one return at once. So "check own condition,
- * then card_poll()" is safe from several threads when whoever makes a condition true kicks afterwards. A card that leaves
- * the bus kicks.
+ * No kick is lost: one that came since the calling thread's last card_poll() returned makes this one return at
+ * once. So "check own condition, then card_poll()" is safe from several threads when whoever makes a condition true
+ * kicks afterwards. A card that leaves the bus kicks.
  */
 int card_poll(struct card *card, u64 timeout_ns);
 void card_kick(struct card *card);
 
 /*
- * hang|crash|no-irq|wrong|gone|spurious[:CU[:NTH]] as a value for EMU_FAULT; CU defaults to 0, NTH to 1 (the CU's next run).
- * 0 or -EINVAL.
+ * hang|crash|no-irq|wrong|gone|spurious[:CU[:NTH]] as a value for EMU_FAULT; CU defaults to 0, NTH to 1 (the CU's
+ * next run). 0 or -EINVAL.
  */
 int card_parse_fault(const char *spec, u32 *value);
 

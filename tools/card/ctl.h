@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a card and its worker processes (one per compute unit) share: descriptors, a page of signals and, per worker, a slot.
+ * What a card and its worker processes (one per compute unit) share: descriptors, a page of signals and, per
+ * worker, a slot.
  *
- * A run takes two stores and at most two system calls: the card fills slot->regs, moves slot->request, and wakes the worker if
- * it sleeps; the worker runs the kernel, moves slot->done and common->events, and wakes the card if that sleeps. Both sides sleep in a
- * futex on the very word that moves, so no wake-up is lost and no thread stands in between.
+ * A run takes two stores and at most two system calls: the card fills slot->regs, moves slot->request, and wakes
+ * the worker if it sleeps; the worker runs the kernel, moves slot->done and common->events, and wakes the card if
+ * that sleeps. Both sides sleep in a futex on the very word that moves, so no wake-up is lost and no thread stands
+ * in between.
  *
- * The worker runs foreign code that may write anywhere it has a mapping. So the card believes nothing here but "done or not", a
- * wild store into the common page delays a wake-up by CARD_SLICE_NS at most, and a slot belongs to one worker only: a new worker gets a new one.
+ * The worker runs foreign code that may write anywhere it has a mapping. So the card believes nothing here but
+ * "done or not", a wild store into the common page delays a wake-up by CARD_SLICE_NS at most, and a slot belongs to
+ * one worker only: a new worker gets a new one.
  */
 #ifndef SMARTSSD_CARD_CTL_H
 #define SMARTSSD_CARD_CTL_H

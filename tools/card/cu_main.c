@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * smartssd-cu: the worker process of one compute unit. Loads the xclbin's bitstream (a shared object), finds its kernel, and then runs
- * it on the card's memory whenever the card says so. It is started by the card only (spawn.c) and lives no longer than that.
+ * smartssd-cu: the worker process of one compute unit. Loads the xclbin's bitstream (a shared object), finds its
+ * kernel, and then runs it on the card's memory whenever the card says so. It is started by the card only (spawn.c)
+ * and lives no longer than that.
  *
  *   smartssd-cu KERNEL DDR-OFFSET DDR-BYTES PARENT-PID     with descriptors as in ctl.h
  *
- * A kernel that leaves the card's memory hits a guard region: SIGSEGV, which the card reports as this CU's fault. The guards are as wide as
- * the address space allows, so that a wrong index, a 32-bit overflow or a missing bound lands in them.
+ * A kernel that leaves the card's memory hits a guard region: SIGSEGV, which the card reports as this CU's fault.
+ * The guards are as wide as the address space allows, so that a wrong index, a 32-bit overflow or a missing bound
+ * lands in them.
  */
 #include <dlfcn.h>
 #include <signal.h>
@@ -90,7 +92,10 @@ static char *put_hex(char *at, u64 value)
 	return at;
 }
 
-/* Say where it went wrong, in terms of card memory. Nothing here but what may be called in any state (no stdio: its lock may be held). */
+/*
+ * Say where it went wrong, in terms of card memory. Nothing here but what may be called in any state (no stdio: its
+ * lock may be held).
+ */
 static void on_fault(int sig, siginfo_t *si, void *context)
 {
 	u64 at = (u64)si->si_addr, ddr = (u64)self.ddr;
@@ -104,7 +109,7 @@ static void on_fault(int sig, siginfo_t *si, void *context)
 		p = put_hex(p, sig);
 	} else if (at >= ddr + self.bytes && at - ddr - self.bytes < 1ull << 40) {
 		p = put_hex(p, at - ddr - self.bytes);
-		p = put_text(p, " bytes behind the end of card memory");
+		p = put_text(p, " bytes past the end of card memory");
 	} else if (at < ddr && ddr - at < 1ull << 40) {
 		p = put_hex(p, ddr - at);
 		p = put_text(p, " bytes before card memory");

@@ -5,10 +5,11 @@
  *   smartssd-card --socket S --shm FILE --ddr 224M
  *   qemu-system-x86_64 ... -chardev socket,path=S,id=c -device ivshmem-doorbell,vectors=16,chardev=c
  *
- * It is the device's ivshmem server (protocol version 0: 8-byte little-endian numbers, some with a descriptor) and at the same time
- * its one peer. The shared memory is BAR2: register ring and window first, then the card's DDR.
+ * It is the device's ivshmem server (protocol version 0: 8-byte little-endian numbers, some with a descriptor) and
+ * at the same time its one peer. The shared memory is BAR2: register ring and window first, then the card's DDR.
  *
- * Three threads beside the card's own: this one (socket, signals), one that serves the ring, and one that waits for workers.
+ * Three threads beside the card's own: this one (socket, signals), one that serves the ring, and one that waits for
+ * workers.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -22,6 +23,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include "ring.h"
@@ -165,6 +167,8 @@ static int claim_shm(const char *path)
 
 static int make_shm(struct server *s)
 {
+	struct statvfs fs;
+
 	s->shm_bytes = SMARTSSD_WINDOW_BYTES + s->ddr_bytes;
 	s->shm_fd = s->shm_path ? claim_shm(s->shm_path) : memfd_create("smartssd-bar2", MFD_CLOEXEC);
 	if (s->shm_fd < 0)
@@ -174,6 +178,10 @@ static int make_shm(struct server *s)
 		return fail("%s: %s", s->shm_path, strerror(errno));
 	if (ftruncate(s->shm_fd, s->shm_bytes))
 		return fail("%s: %s", s->shm_path ? s->shm_path : "shared memory", strerror(errno));
+	if (!fstatvfs(s->shm_fd, &fs) && fs.f_blocks && (u64)fs.f_bavail * fs.f_frsize < s->shm_bytes)
+		fail("warning: %s: %llu MiB free for %llu MiB; QEMU dies of SIGBUS when the guest uses more than there is",
+		     s->shm_path ? s->shm_path : "shared memory", (unsigned long long)fs.f_bavail * fs.f_frsize >> 20,
+		     (unsigned long long)s->shm_bytes >> 20);
 	s->shared = mmap(NULL, sizeof(*s->shared), PROT_READ | PROT_WRITE, MAP_SHARED, s->shm_fd, 0);
 	if (s->shared == MAP_FAILED) {
 		s->shared = NULL;

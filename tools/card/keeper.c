@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The keeper: the card's one thread. It programs the card, starts workers and notices when one dies; it is not on the way of a run.
+ * The keeper: the card's one thread. It programs the card, starts workers and notices when one dies; it is not on
+ * the way of a run.
  *
- * It is also the workers' parent: a worker is killed when the thread that made it ends (PR_SET_PDEATHSIG goes by thread, not by
- * process), and this one lives exactly as long as the card.
+ * It is also the workers' parent: a worker is killed when the thread that made it ends (PR_SET_PDEATHSIG goes by
+ * thread, not by process), and this one lives exactly as long as the card.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -69,8 +70,8 @@ void workers_drop(struct card *card)
 /* ---- starting workers ---- */
 
 /*
- * Start CU @i's worker. Called and left with the lock held, dropped meanwhile: a start takes a millisecond, a register read must not.
- * What was decided before may have been overtaken then; the caller looks again.
+ * Start CU @i's worker. Called and left with the lock held, dropped meanwhile: a start takes a millisecond, a
+ * register read must not. What was decided before may have been overtaken then; the caller looks again.
  */
 static void worker_start(struct card *card, u32 i)
 {

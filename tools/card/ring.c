@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Serving the register ring. The other side is a guest and not to be trusted: nothing that it writes is read twice, its index is only
- * ever compared with ours, and the card's own state is not in the shared memory.
+ * Serving the register ring. The other side is a guest and not to be trusted: nothing that it writes is read twice,
+ * its index is only ever compared with ours, and the card's own state is not in the shared memory.
  */
 #include <poll.h>
 #include <unistd.h>
@@ -51,7 +51,10 @@ static void ring_sleep(struct ring *ring)
 	u32 n;
 
 	__atomic_store_n(&ring->shared->sleeping, 1, __ATOMIC_SEQ_CST);
-	/* The host moves head, then looks at sleeping; one of the two sees the other's store. A head that makes no sense does not count. */
+	/*
+	 * The host moves head, then looks at sleeping; one of the two sees the other's store. A head that makes no
+	 * sense does not count.
+	 */
 	n = __atomic_load_n(&ring->shared->head, __ATOMIC_SEQ_CST) - ring->tail;
 	if (!n || n > EMU_RING_ENTRIES || card_is_gone(ring->card))
 		poll(&p, 1, -1);

@@ -20,7 +20,10 @@ void ring_init(struct ring *ring, struct emu_ring *shared, struct card *card, u3
 /* Serve until ring->stop. */
 void ring_serve(struct ring *ring);
 
-/* Execute what is there now: number of entries, -EPROTO when the host's index is nonsense, -ENODEV when the card left the bus. */
+/*
+ * Execute what is there now: number of entries, -EPROTO when the host's index is nonsense, -ENODEV when the card
+ * left the bus.
+ */
 int ring_step(struct ring *ring);
 
 #endif
