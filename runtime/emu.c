@@ -20,8 +20,9 @@ u64 emu_now(void)
 }
 
 /*
- * The caller's memory is our own, so lists and results are copied plainly: asking the kernel to do it, which would find any wrong pointer,
- * costs more than a whole launch. What can be no memory of a process (NULL and its neighbourhood, the kernel's half) is EFAULT as at the driver.
+ * The caller's memory is our own, so lists and results are copied plainly: asking the kernel to do it, which would find any
+ * wrong pointer, costs more than a whole launch. What can be no memory of a process (NULL and its neighbourhood, the kernel's
+ * half) is EFAULT as at the driver.
  */
 #define LOWEST	0x10000ull
 #define HIGHEST (sizeof(void *) == 8 ? 1ull << 56 : 0xffffffffull)
@@ -126,7 +127,8 @@ static int parse_options(const char *text, struct options *o, struct smartssd_er
 		number = value;
 		if (!strcmp(key, "ddr")) {
 			if (!value || !parse_ddr(value, &o->ddr_bytes))
-				ret = refuse(err, "emu: ddr=%s is no card memory size: a multiple of 2M, such as 256M or 4G", value ? value : "");
+				ret = refuse(err, "emu: ddr=%s is no card memory size: a multiple of 2M, such as 256M or 4G",
+					     value ? value : "");
 		} else if (!strcmp(key, "serial")) {
 			if (!value || !take_number(&number, 0xffffffffu, "", &n))
 				ret = refuse(err, "emu: serial=%s is no number from 0 to 4294967295", value ? value : "");
@@ -141,7 +143,8 @@ static int parse_options(const char *text, struct options *o, struct smartssd_er
 				ret = refuse(err, "emu: peer=%s is neither on nor off", value ? value : "");
 		} else if (!strcmp(key, "fault")) {
 			if (!value || card_parse_fault(value, &o->fault))
-				ret = refuse(err, "emu: fault=%s is no KIND[:CU[:NTH]]; kinds: " VALID_FAULTS, value ? value : "");
+				ret = refuse(err, "emu: fault=%s is no KIND[:CU[:NTH]]; kinds: " VALID_FAULTS,
+					     value ? value : "");
 		} else {
 			ret = refuse(err, "emu: unknown option '%s'; valid are " VALID_KEYS, key);
 		}
@@ -312,7 +315,8 @@ void emu_close(struct emu *emu)
 static int query(struct emu *emu, struct smartssd_query *q)
 {
 	u64 features = SMARTSSD_FEATURE_PEER | SMARTSSD_FEATURE_USER_PEER | SMARTSSD_FEATURE_DMABUF | SMARTSSD_FEATURE_MMAP |
-		       SMARTSSD_FEATURE_CU_RESET | SMARTSSD_FEATURE_PROGRAM | SMARTSSD_FEATURE_EMULATED | SMARTSSD_FEATURE_EMBEDDED;
+		       SMARTSSD_FEATURE_CU_RESET | SMARTSSD_FEATURE_PROGRAM | SMARTSSD_FEATURE_EMULATED |
+		       SMARTSSD_FEATURE_EMBEDDED;
 
 	if (q->flags)
 		return -EINVAL;

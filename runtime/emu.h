@@ -5,14 +5,15 @@
  * interrupts comes from direct calls, io_uring and card_poll().
  *
  * Where the two cannot be equal:
- *  - poll: emu_poll_fd() is an eventfd. It is readable (POLLIN) while a finished job has not been waited for, and for good once the
- *    card is gone; POLLERR and POLLHUP cannot be made in user space.
+ *  - poll: emu_poll_fd() is an eventfd. It is readable (POLLIN) while a finished job has not been waited for, and for good once
+ *    the card is gone; POLLERR and POLLHUP cannot be made in user space.
  *  - WAIT is never interrupted by a signal (no EINTR).
  *  - XCLBIN_LOAD needs no privilege: the card belongs to the process.
  *  - A file opened with O_DIRECT is opened anew without, through /proc/self/fd, so that the embedded card can read any piece.
  *  - An embedded card does not survive fork(): the child has neither its threads nor its card and must not use it.
  *
- * Peer to peer is modelled: a READ straight into card memory counts as ssd_to_card although the bytes come through the page cache.
+ * Peer to peer is modelled: a READ straight into card memory counts as ssd_to_card although the bytes come through the page
+ * cache.
  *
  * Threads: all functions but emu_close() may be called from any thread at any time.
  */
@@ -25,14 +26,14 @@
 struct emu;
 
 /*
- * Make a card. @options: what follows "emu:" in a device's URI, see smartssd_open(); NULL or "" for the defaults. 0 or -errno: -EINVAL for an
- * unknown key or a bad value (@err names it and what is valid), else what making the card met.
+ * Make a card. @options: what follows "emu:" in a device's URI, see smartssd_open(); NULL or "" for the defaults. 0 or -errno:
+ * -EINVAL for an unknown key or a bad value (@err names it and what is valid), else what making the card met.
  */
 int emu_open(const char *options, struct emu **out, struct smartssd_error *err);
 
 /*
- * Let go of a card. Commands that have not started are dropped, those that run are waited for: a RUN up to its own deadline, but no longer
- * than two seconds, then its compute unit is stopped. Mappings stay valid until they are unmapped with munmap().
+ * Let go of a card. Commands that have not started are dropped, those that run are waited for: a RUN up to its own deadline,
+ * but no longer than two seconds, then its compute unit is stopped. Mappings stay valid until they are unmapped with munmap().
  */
 void emu_close(struct emu *emu);
 

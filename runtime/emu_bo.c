@@ -2,9 +2,9 @@
 /*
  * Card memory: BOs, their handles, mappings and exports.
  *
- * An export's descriptor is a sealed memfd of the BO's length. It holds no data; its inode says which BO it stands for. It must also say when it is
- * closed everywhere, or the memory could never be freed: so it is a second open of that memfd and carries an flock, which the kernel drops with
- * the last descriptor of that open, and which we test from the first open.
+ * An export's descriptor is a sealed memfd of the BO's length. It holds no data; its inode says which BO it stands for. It must
+ * also say when it is closed everywhere, or the memory could never be freed: so it is a second open of that memfd and carries
+ * an flock, which the kernel drops with the last descriptor of that open, and which we test from the first open.
  */
 #include <fcntl.h>
 #include <sys/file.h>
@@ -339,8 +339,8 @@ static int export_open(struct export *e)
 	e->fd = memfd_create("smartssd-bo", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (e->fd < 0)
 		return -errno;
-	if (ftruncate(e->fd, e->bo->bytes) || fcntl(e->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) ||
-	    fstat(e->fd, &st))
+	if (ftruncate(e->fd, e->bo->bytes) || fstat(e->fd, &st) ||
+	    fcntl(e->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL))
 		return -errno;
 	e->dev = st.st_dev;
 	e->ino = st.st_ino;

@@ -145,7 +145,10 @@ void emu_set_gone(struct emu *emu)
 
 /* ---- COPY ---- */
 
-/* Card memory is a file: so the kernel finds out whether there is host memory, and says EFAULT where a plain copy would crash the process. */
+/*
+ * Card memory is a file: so the kernel finds out whether there is host memory, and says EFAULT where a plain copy would crash
+ * the process.
+ */
 static int copy_host(const struct emu_copy *c, bool to_card, u64 *done)
 {
 	const struct emu_bo *bo = to_card ? c->dst : c->src;
@@ -173,7 +176,8 @@ static int copy_run(const struct emu_cmd *cmd, u64 *done)
 	*done = 0;
 	if (cmd->op != SMARTSSD_OP_COPY_BO)
 		return copy_host(c, cmd->op == SMARTSSD_OP_COPY_TO, done);
-	memmove(c->dst->owner->ddr + c->dst->address + c->dst_offset, c->src->owner->ddr + c->src->address + c->src_offset, c->bytes);
+	memmove(c->dst->owner->ddr + c->dst->address + c->dst_offset,
+		c->src->owner->ddr + c->src->address + c->src_offset, c->bytes);
 	*done = c->bytes;
 	return 0;
 }
@@ -218,16 +222,19 @@ static void *copier_main(void *arg)
 	return NULL;
 }
 
-static void start_copy(struct emu *emu, struct emu_cmd *cmd)
+/* @inlined: bytes copied here already */
+static void start_copy(struct emu *emu, struct emu_cmd *cmd, u64 *inlined)
 {
+	bool here = cmd->copy.bytes <= EMU_COPY_INLINE && *inlined + cmd->copy.bytes <= EMU_COPY_AT_ONCE;
 	int status;
 	u64 done;
 
-	if (cmd->copy.bytes > EMU_COPY_INLINE && !emu_worker_start(&emu->copier, copier_main, emu)) {
+	if (!here && !emu_worker_start(&emu->copier, copier_main, emu)) {
 		emu_queue_push(&emu->copier.queue, cmd);
 		pthread_cond_signal(&emu->copier.cond);
 		return;
 	}
+	*inlined += cmd->copy.bytes;
 	emu_cmd_result(cmd)->start_ns = emu_now();
 	status = copy_run(cmd, &done);
 	copy_end(cmd, status, done);
@@ -239,6 +246,7 @@ static bool start_ready(struct emu *emu)
 {
 	struct emu_cmd *cmd;
 	bool any = false;
+	u64 inlined = 0;
 
 	while ((cmd = emu_queue_pop(&emu->ready))) {
 		any = true;
@@ -251,7 +259,7 @@ static bool start_ready(struct emu *emu)
 		else if (cmd->op == SMARTSSD_OP_READ || cmd->op == SMARTSSD_OP_WRITE)
 			emu_io_queue(emu, cmd);
 		else
-			start_copy(emu, cmd);
+			start_copy(emu, cmd, &inlined);
 	}
 	return any;
 }

@@ -2,9 +2,10 @@
 /*
  * Compute units: which run goes where, how its end is noticed, and who looks.
  *
- * The card raises interrupts only from within card_poll() (or a register access), so somebody has to be there: the thread that waits for a job
- * drives the card itself, which makes a launch one register write and one wake-up. Only when nobody waits does the engine thread drive. It is not woken for
- * each launch but looks by itself for a while, since a launch is mostly followed by a wait at once; it is woken when there is a poll or event descriptor.
+ * The card raises interrupts only from within card_poll() (or a register access), so somebody has to be there: the thread that
+ * waits for a job drives the card itself, which makes a launch one register write and one wake-up. Only when nobody waits does
+ * the engine thread drive. It is not woken for each launch but looks by itself for a while, since a launch is mostly followed
+ * by a wait at once; it is woken when there is a poll or event descriptor.
  */
 #include <time.h>
 #include <unistd.h>
@@ -38,7 +39,10 @@ static void drop_held(struct emu_cu *cu)
 	cu->held = NULL;
 }
 
-/* What @cu runs ends here. The memory it was given stays taken when the run cannot be known to be over: it may still be writing. */
+/*
+ * What @cu runs ends here. The memory it was given stays taken when the run cannot be known to be over: it may still be
+ * writing.
+ */
 static void end_run(struct emu *emu, struct emu_cu *cu, u32 state, int status)
 {
 	struct emu_cmd *cmd = cu->cmd;
@@ -70,7 +74,10 @@ void emu_cu_gone(struct emu *emu)
 			end_run(emu, &emu->cus[i], SMARTSSD_CU_HUNG, -ENODEV);
 }
 
-/* 1: ended well, 0: goes on, -EIO, -ETIMEDOUT, -ENODEV. A crash raises the CU's interrupt like an end, so the shell is asked, too. */
+/*
+ * 1: ended well, 0: goes on, -EIO, -ETIMEDOUT, -ENODEV. A crash raises the CU's interrupt like an end, so the shell is asked,
+ * too.
+ */
 static int look(struct emu *emu, u32 index, u64 now)
 {
 	u32 status;

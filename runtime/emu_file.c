@@ -28,8 +28,8 @@ int emu_file_bytes(const struct emu_file *file, u64 *bytes)
 }
 
 /*
- * O_DIRECT would refuse odd pieces, and belongs to the open description, which we share with the caller. So such a file gets an open of its
- * own, with the same access.
+ * O_DIRECT would refuse odd pieces, and belongs to the open description, which we share with the caller. So such a file gets an
+ * open of its own, with the same access.
  */
 static int own_descriptor(int fd, int flags)
 {

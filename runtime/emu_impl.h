@@ -9,12 +9,12 @@
  *   emu_cmd.c    a command ended -> what depended on it may start -> the job is done
  *   emu_job.c    WAIT: take the results
  *
- * Locks, in this order: emu.lock (jobs, ids, compute units, counters, all register accesses), emu.mem_lock (the allocator; also taken when another
- * card drops its last reference), the export registry's lock (emu_bo.c). The card calls emu_irq() with unknown locks held, so
- * that only sets bits.
+ * Locks, in this order: emu.lock (jobs, ids, compute units, counters, all register accesses), emu.mem_lock (the allocator; also
+ * taken when another card drops its last reference), the export registry's lock (emu_bo.c). The card calls emu_irq() with
+ * unknown locks held, so that only sets bits.
  *
- * References: a BO lives as long as a handle, a mapping, an export, a command or a compute unit that hangs (it may still be writing)
- * refers to it, and keeps its card alive.
+ * References: a BO lives as long as a handle, a mapping, an export, a command or a compute unit that hangs (it may still be
+ * writing) refers to it, and keeps its card alive.
  */
 #ifndef SMARTSSD_EMU_IMPL_H
 #define SMARTSSD_EMU_IMPL_H
@@ -28,9 +28,10 @@
 #define EMU_MEM_ALIGN	4u	     /* of a BO offset, to go peer to peer */
 #define EMU_IO_ALIGN	512u	     /* of a regular file's extents, likewise */
 #define EMU_IO_MAX	(1u << 20)   /* bytes of one I/O request; neighbours merge up to it */
-#define EMU_COPY_INLINE (64u << 10)  /* shorter copies are not worth a thread */
+#define EMU_COPY_INLINE (64u << 10)  /* shorter copies are not worth a thread ... */
+#define EMU_COPY_AT_ONCE (1u << 20)  /* ... unless there are many of them: nobody else gets the lock meanwhile */
 #define EMU_TIMEOUT_MS	10000u	     /* of a RUN that names none */
-#define EMU_TICK_NS	100000000ull /* how often a running CU is looked at without an interrupt: lost ones, and a card that left */
+#define EMU_TICK_NS	100000000ull /* how often a running CU is looked at without an interrupt */
 #define EMU_CLOSE_NS	2000000000ull
 #define EMU_NEVER	SMARTSSD_DEADLINE_NEVER
 
@@ -296,7 +297,8 @@ bool emu_cu_feed(struct emu *emu);
 void emu_cu_gone(struct emu *emu);
 void emu_cu_drop_all(struct emu *emu);
 /*
- * Wait for the card, without the lock meanwhile, until something happened or @deadline; only when nobody drives and a CU is busy. Then handle it.
+ * Wait for the card, without the lock meanwhile, until something happened or @deadline; only when nobody drives and a CU is
+ * busy. Then handle it.
  */
 void emu_drive(struct emu *emu, u64 deadline);
 /* When runs are under way and nobody drives, see that somebody does: a waiting thread, else the engine thread. */

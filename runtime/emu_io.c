@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * READ and WRITE. One thread per card keeps a deep io_uring queue: commands are taken in order and issued piece by piece, several at a time, so
- * that tens of thousands of small pieces never wait for each other. Where io_uring cannot be had (old kernels, sandboxes), the same thread
- * reads and writes one piece at a time.
+ * READ and WRITE. One thread per card keeps a deep io_uring queue: commands are taken in order and issued piece by piece,
+ * several at a time, so that tens of thousands of small pieces never wait for each other. Where io_uring cannot be had (old
+ * kernels, sandboxes), the same thread reads and writes one piece at a time.
  *
- * A piece goes straight to card memory (the model of peer to peer), or through a bounce buffer when the command, the card or the alignment says
- * so. Extents are cut just as the driver cuts them, so that the counters of both are the same.
+ * A piece goes straight to card memory (the model of peer to peer), or through a bounce buffer when the command, the card or
+ * the alignment says so. Extents are cut just as the driver cuts them, so that the counters of both are the same.
  */
 #include <liburing.h>
 #include <poll.h>
@@ -291,8 +291,8 @@ static void exchange(struct emu_io *io)
 }
 
 /*
- * With nothing left to issue: may the thread sleep until a piece is done or somebody wakes it? It may not when there is a command to end (one that
- * failed before its first piece), or something new. Lock held.
+ * With nothing left to issue: may the thread sleep until a piece is done or somebody wakes it? It may not when there is a
+ * command to end (one that failed before its first piece), or something new. Lock held.
  */
 static bool may_sleep(struct emu_io *io)
 {

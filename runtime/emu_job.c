@@ -356,10 +356,9 @@ static int find_job(const struct emu *emu, u64 id)
 	u32 i;
 
 	for (i = 0; i < emu->nr_jobs; i++) {
-		const struct emu_job *job = emu->jobs[i];
+		const struct emu_job *job = emu->jobs[i], *best = found < 0 ? NULL : emu->jobs[found];
 
-		if (id ? job->id == id :
-			 found < 0 || (job->finished && (!emu->jobs[found]->finished || job->finished < emu->jobs[found]->finished)))
+		if (id ? job->id == id : !best || (job->finished && (!best->finished || job->finished < best->finished)))
 			found = i;
 	}
 	return found;

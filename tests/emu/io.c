@@ -26,6 +26,46 @@ static void forbid_io_uring(void)
 	ck_assert_int_eq(errno, EPERM);
 }
 
+/*
+ * What a file may do to us and regular ones hardly ever do: the linker's --wrap puts this before the library's pread and
+ * pwrite, the plain loop's and the copies' calls. 1 and up: every call moves no more than that, every third one is interrupted.
+ * 0: off.
+ */
+static size_t short_io;
+static off_t bad_offset = -1; /* a READ or WRITE from here fails */
+
+ssize_t __real_pread(int fd, void *p, size_t n, off_t at);
+ssize_t __real_pwrite(int fd, const void *p, size_t n, off_t at);
+ssize_t __wrap_pread(int fd, void *p, size_t n, off_t at);
+ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t at);
+
+static bool disturbed(size_t *n, off_t at)
+{
+	static unsigned int calls;
+
+	if (bad_offset >= 0 && at <= bad_offset && at + (off_t)*n > bad_offset) {
+		errno = EBADMSG;
+		return true;
+	}
+	if (short_io && __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) % 3 == 0) {
+		errno = EINTR;
+		return true;
+	}
+	if (short_io && *n > short_io)
+		*n = short_io;
+	return false;
+}
+
+ssize_t __wrap_pread(int fd, void *p, size_t n, off_t at)
+{
+	return disturbed(&n, at) ? -1 : __real_pread(fd, p, n, at);
+}
+
+ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	return disturbed(&n, at) ? -1 : __real_pwrite(fd, p, n, at);
+}
+
 struct want {
 	uint64_t peer, peer_link, bounce;
 };
@@ -373,6 +413,79 @@ START_TEST(file_that_shrinks)
 }
 END_TEST
 
+START_TEST(short_transfers_are_continued)
+{
+	struct emu *emu;
+	struct smartssd_bo bo;
+	int fd = t_file(100001, O_RDWR);
+	struct smartssd_file f;
+	struct smartssd_extent e[2] = { { 0, 0, 65536 }, { 70001, 70001, 65536 } }, w = { 0, 1, 50000 };
+	struct smartssd_cmd c[2];
+	uint8_t *mem, *host = malloc(200000);
+	uint64_t i;
+
+	forbid_io_uring();
+	emu = t_open_bare("ddr=64M");
+	bo = t_bo(emu, 200000);
+	mem = t_map(emu, &bo);
+	f = t_register(emu, fd);
+	memset(mem, 0xee, 200000);
+	short_io = 777;
+	c[0] = t_rw(SMARTSSD_OP_READ, f.file, bo.bo, e, 2);
+	c[1] = t_copy_from(host, bo.bo, 0, 200000);
+	c[1].dep[0] = 1;
+	ck_assert_int_eq(t_run(emu, c, 2, NULL), 0);
+	for (i = 0; i < 200000; i++)
+		ck_assert_uint_eq(host[i], i < 65536 || (i >= 70001 && i < 100001) ? t_byte(i) : i >= 70001 && i < 135537 ? 0 : 0xee);
+	for (i = 0; i < 200000; i++)
+		host[i] = t_byte(i * 5);
+	c[0] = t_copy_to(bo.bo, 0, host, 200000);
+	c[1] = t_rw(SMARTSSD_OP_WRITE, f.file, bo.bo, &w, 1);
+	c[1].dep[0] = 1;
+	ck_assert_int_eq(t_run(emu, c, 2, NULL), 0);
+	short_io = 0;
+	ck_assert_int_eq(pread(fd, mem, 50000, 0), 50000);
+	ck_assert_mem_eq(mem, host + 1, 50000);
+	ck_assert_int_eq(emu_munmap(emu, mem, bo.bytes), 0);
+	free(host);
+	close(fd);
+	emu_close(emu);
+}
+END_TEST
+
+/* The first extent that failed is named, as the caller counts them; what came before it has moved. */
+START_TEST(media_errors_are_EIO_and_name_the_extent)
+{
+	struct emu *emu;
+	struct smartssd_bo bo;
+	int fd = t_file(1 << 20, O_RDWR);
+	struct smartssd_file f;
+	/* 1 continues 0 */
+	struct smartssd_extent e[5] = { { 0, 0, 512 }, { 512, 512, 512 }, { 8192, 8192, 512 }, { 65536, 65536, 512 }, { 4096, 4096, 512 } };
+	struct smartssd_cmd c[2];
+	struct smartssd_result r[2];
+
+	forbid_io_uring();
+	emu = t_open_bare("ddr=64M");
+	bo = t_bo(emu, 1 << 20);
+	f = t_register(emu, fd);
+	bad_offset = 65700;
+	c[0] = t_rw(_i ? SMARTSSD_OP_WRITE : SMARTSSD_OP_READ, f.file, bo.bo, e, 5);
+	c[1] = t_rw(SMARTSSD_OP_READ, f.file, bo.bo, e, 1);
+	c[1].dep[0] = 1;
+	ck_assert_int_eq(t_run(emu, c, 2, r), -EIO);
+	ck_assert_uint_eq(r[0].detail, 3);
+	ck_assert_uint_eq(r[0].bytes, 1536);
+	ck_assert_int_eq(r[1].status, -ECANCELED);
+	ck_assert_uint_eq(_i ? t_counters(emu).card_to_ssd : t_counters(emu).ssd_to_card, 1536);
+	ck_assert_uint_eq(_i ? t_counters(emu).writes : t_counters(emu).reads, 3);
+	bad_offset = -1;
+	ck_assert_int_eq(t_run(emu, c, 2, r), 0);
+	close(fd);
+	emu_close(emu);
+}
+END_TEST
+
 TCase *tcase_io(void)
 {
 	TCase *tc = tcase_create("io");
@@ -381,6 +494,8 @@ TCase *tcase_io(void)
 	tcase_add_loop_test(tc, random_reads, 0, 8);
 	tcase_add_loop_test(tc, random_writes, 0, 4);
 	tcase_add_loop_test(tc, exact_counters, 0, sizeof(reads) / sizeof(reads[0]));
+	tcase_add_test(tc, short_transfers_are_continued);
+	tcase_add_loop_test(tc, media_errors_are_EIO_and_name_the_extent, 0, 2);
 	tcase_add_test(tc, peer_switched_off);
 	tcase_add_test(tc, direct_and_append_descriptors);
 	tcase_add_test(tc, many_reads_in_one_job);

@@ -12,7 +12,7 @@ $(B)/tsan/tools/card/spawn.o: CPPFLAGS += -DLIBDIR='"$(LIBDIR)"'
 
 $(B)/tests/emu/test_emu: $(EMU_TEST:%.c=$(B)/san/%.o) $(EMU_SRC:%.c=$(B)/san/%.o) $(CARD_SAN) $(CORE_SAN)
 	@mkdir -p $(@D)
-	$(CC) $(SAN) $^ -lcheck -lsubunit -lrt $(LIB_LIBS) -o $@
+	$(CC) $(SAN) -Wl,--wrap=pread,--wrap=pwrite $^ -lcheck -lsubunit -lrt $(LIB_LIBS) -o $@
 
 $(B)/tests/emu/test_threads: $(patsubst %.c,$(B)/tsan/%.o,tests/emu/threads.c tests/emu/util.c $(EMU_SRC)) \
 		$(CARD_SRC:%.c=$(B)/tsan/%.o) $(CORE_SRC:%.c=$(B)/tsan/%.o)

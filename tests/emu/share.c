@@ -107,12 +107,17 @@ START_TEST(export_holds_until_it_is_closed)
 	struct emu *emu = t_open_bare("ddr=64M");
 	struct smartssd_bo bo = t_bo(emu, 1 << 20);
 	uint64_t before = t_free_bytes(emu);
-	int fd = t_export(emu, bo.bo), copy = dup(fd), i;
-	char byte = 1;
+	int fd = t_export(emu, bo.bo), copy = dup(fd), again, i;
+	char byte = 1, path[40];
 
 	ck_assert_int_eq(lseek(fd, 0, SEEK_END), 1 << 20);
 	ck_assert_int_eq(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+	/* it has no contents, nor can be given any */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	again = open(path, O_RDWR | O_CLOEXEC);
 	ck_assert_int_eq(write(fd, &byte, 1), -1);
+	ck_assert_int_eq(again >= 0 ? write(again, &byte, 1) : -1, -1);
+	close(again);
 	ck_assert_int_eq(t_destroy(emu, bo.bo), 0);
 	ck_assert_uint_eq(t_free_bytes(emu), before);
 	close(fd);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Many threads on one embedded card, built with ThreadSanitizer: each submits lists of its own and waits for them; some wait for whichever job is
- * done first, one polls, one makes and drops BOs, exports and imports. A data race ends the program.
+ * Many threads on one embedded card, built with ThreadSanitizer: each submits lists of its own and waits for them; some wait
+ * for whichever job is done first, one polls, one makes and drops BOs, exports and imports. A data race ends the program.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -12,8 +12,8 @@
 #define ROUNDS	300
 
 /*
- * Worker processes are cloned with our memory until they exec. ThreadSanitizer's own clone() takes that child for a fork and lets it scribble in the
- * parent's state; so the card gets the C library's (the linker's --wrap).
+ * Worker processes are cloned with our memory until they exec. ThreadSanitizer's own clone() takes that child for a fork and
+ * lets it scribble in the parent's state; so the card gets the C library's (the linker's --wrap).
  */
 int __wrap_clone(int (*fn)(void *), void *stack, int flags, void *arg, int *pidfd, void *tls, void *ctid);
 int __wrap_clone(int (*fn)(void *), void *stack, int flags, void *arg, int *pidfd, void *tls, void *ctid)
@@ -28,6 +28,7 @@ static struct emu *emu;
 static struct smartssd_bo shared;
 static struct smartssd_file file;
 static int errors;
+static int busy; /* workers that are not done */
 
 static void check(bool good, const char *what)
 {
@@ -62,15 +63,14 @@ static void *worker(void *arg)
 	}
 	free(host);
 	check(t_destroy(emu, bo.bo) == 0, "destroy");
+	__atomic_sub_fetch(&busy, 1, __ATOMIC_RELAXED);
 	return NULL;
 }
 
 static void *objects(void *arg)
 {
-	uint32_t i;
-
 	(void)arg;
-	for (i = 0; i < ROUNDS; i++) {
+	while (__atomic_load_n(&busy, __ATOMIC_RELAXED)) {
 		struct smartssd_bo bo = t_bo(emu, 8192);
 		int fd = t_export(emu, bo.bo);
 		uint32_t id = t_import(emu, fd);
@@ -97,6 +97,7 @@ int main(void)
 	emu = t_open("ddr=64M");
 	shared = t_bo(emu, 4096);
 	file = t_register(emu, fd);
+	busy = THREADS;
 	for (i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, worker, (void *)i);
 	pthread_create(&threads[THREADS], NULL, objects, NULL);
