@@ -32,7 +32,7 @@ for round in 1 2; do
 	end_churn 0 "the load saw the card go, with the right errors"
 	check "bind again" bash -c "echo $pci0 >$bus/bind"
 	for _ in $(seq 100); do [ -e /dev/smartssd0 ] && break; sleep 0.1; done
-	check "and it works" env SMARTSSD_DEVICE=/dev/smartssd0 build/tests/uapi/cu
+	check "and it works" env SMARTSSD_DEVICE=/dev/smartssd0 build/tests/uapi/cu -t runs -t thousand_runs
 done
 
 start_churn 1

@@ -198,13 +198,23 @@ static void end_process(pid_t *pid)
 	*pid = 0;
 }
 
+static void shm_name(char *path, size_t bytes, int card)
+{
+	snprintf(path, bytes, "/dev/shm/smartssd-%d-card%d", (int)getpid(), card);
+}
+
 static void clean_up(void)
 {
+	char shm[64];
 	int i;
 
 	end_process(&qemu_pid);
-	for (i = 0; i < VM_MAX_CARDS; i++)
+	for (i = 0; i < VM_MAX_CARDS; i++) {
 		end_process(&card_pid[i]);
+		/* a card that was killed could not do it */
+		shm_name(shm, sizeof(shm), i);
+		unlink(shm);
+	}
 	if (tty_changed)
 		tcsetattr(0, TCSANOW, &saved_tty);
 	if (files.dir[0]) {
@@ -223,7 +233,7 @@ static int start_card(const struct vm_options *opt, int i)
 	if (smartssd_find_file("smartssd-card", exe, sizeof(exe)))
 		return fail("smartssd-card is missing; run make first");
 	snprintf(sock, sizeof(sock), "%s/card%d.sock", files.dir, i);
-	snprintf(shm, sizeof(shm), "/dev/shm/smartssd-%d-card%d", (int)getpid(), i);
+	shm_name(shm, sizeof(shm), i);
 	snprintf(ddr, sizeof(ddr), "%dM", opt->ddr_mb - 32);
 	snprintf(serial, sizeof(serial), "%d", i + 1);
 	argv[n++] = exe;
