@@ -2,9 +2,10 @@
 /*
  * Buffer objects: card memory that belongs to an open file.
  *
- * Three backings (enum smartssd_backing). With PAGES each page has a count of its own: one for the BO, one for each PTE
- * and each I/O that another driver does to it; p2pdma takes a page back at its last put. With the other two the memory goes back as a
- * whole with the BO, and mappings are PFNs. In all three a BO is kept by handles, VMAs, exports and tasks.
+ * Three backings (enum smartssd_backing). With PAGES each page has a count of its own: one for the
+ * BO, one for each PTE and each I/O that another driver does to it; p2pdma takes a page back at its
+ * last put. With the other two the memory goes back as a whole with the BO, and mappings are PFNs.
+ * In all three a BO is kept by handles, VMAs, exports and tasks.
  */
 #include <linux/io.h>
 #include <linux/memremap.h>
@@ -19,7 +20,8 @@
 
 static bool peer = true;
 module_param(peer, bool, 0444);
-MODULE_PARM_DESC(peer, "register card memory for peer DMA (default yes); without it all data is bounced");
+MODULE_PARM_DESC(peer,
+		 "register card memory for peer DMA (default yes); without it all data is bounced");
 
 #define to_buf(r) container_of(r, struct smartssd_buf, ref)
 
@@ -33,7 +35,8 @@ static bool memory_setup_peer(struct smartssd_dev *sd)
 
 	if (!IS_ALIGNED(sd->aperture_phys, align) || !bytes)
 		return false;
-	ret = pci_p2pdma_add_resource(pdev, sd->shell->aperture_bar, bytes, sd->shell->aperture_offset);
+	ret = pci_p2pdma_add_resource(pdev, sd->shell->aperture_bar, bytes,
+				      sd->shell->aperture_offset);
 	if (ret) {
 		dev_warn(&pdev->dev, "cannot register card memory for peer DMA: %d\n", ret);
 		return false;
@@ -87,15 +90,19 @@ void smartssd_memory_cleanup(struct smartssd_dev *sd)
 
 #if SMARTSSD_USER_PAGES
 /*
- * The one place that knows p2pdma's counting. pci_alloc_p2pmem() takes one reference to the page map, page_free() drops one
- * per page: n - 1 are missing. Pages come with a count of 1. Freed by put_page() each, never by pci_free_p2pmem().
+ * The one place that knows p2pdma's counting. pci_alloc_p2pmem() takes one reference to the page
+ * map, page_free() drops one per page: n - 1 are missing. Pages come with a count of 1. Freed by
+ * put_page() each, never by pci_free_p2pmem().
  */
 static void buf_adopt_pages(struct smartssd_buf *buf)
 {
 	u64 n = buf->bytes >> PAGE_SHIFT, i;
 
 	percpu_ref_get_many(&buf->page->pgmap->ref, n - 1);
-	/* free_zone_device_page() returns a page to the pool a moment before it sets the count to 1 again. */
+	/*
+	 * free_zone_device_page() returns a page to the pool a moment before it sets the count to 1
+	 * again.
+	 */
 	for (i = 0; i < n; i++)
 		while (!page_ref_count(buf->page + i))
 			cond_resched();
@@ -200,8 +207,8 @@ int smartssd_buf_create(struct smartssd_dev *sd, u64 bytes, struct smartssd_buf 
 	list_add(&buf->link, &sd->bufs);
 	mutex_unlock(&sd->buf_lock);
 	/*
-	 * Write only: reading card memory that was never written is an ECC fault on the hardware. And what another process left there is
-	 * none of the caller's business.
+	 * Write only: reading card memory that was never written is an ECC fault on the hardware.
+	 * And what another process left there is none of the caller's business.
 	 */
 	for (at = 0; at < buf->bytes; at += ZERO_CHUNK) {
 		if (fatal_signal_pending(current)) {
@@ -318,16 +325,19 @@ static void vma_close(struct vm_area_struct *vma)
 }
 
 /*
- * Pages are put in by the fault handler and not by mmap(): only what a fault, under srcu, has put into a VMA that the kernel can
- * already find is sure to be found by the unmap_mapping_range() of remove.
+ * Pages are put in by the fault handler and not by mmap(): only what a fault, under srcu, has put
+ * into a VMA that the kernel can already find is sure to be found by the unmap_mapping_range() of
+ * remove.
  */
-static vm_fault_t vma_insert(struct vm_area_struct *vma, struct smartssd_buf *buf, unsigned long addr)
+static vm_fault_t vma_insert(struct vm_area_struct *vma, struct smartssd_buf *buf,
+			     unsigned long addr)
 {
 	u64 offset = ((u64)vma->vm_pgoff << PAGE_SHIFT) + (addr - vma->vm_start) - buf->address;
 	int ret;
 
 	if (buf->sd->backing != SMARTSSD_BACKING_PAGES)
-		return vmf_insert_pfn(vma, addr, PHYS_PFN(buf->sd->aperture_phys + buf->address + offset));
+		return vmf_insert_pfn(vma, addr,
+				      PHYS_PFN(buf->sd->aperture_phys + buf->address + offset));
 	ret = vm_insert_page(vma, addr, buf->page + (offset >> PAGE_SHIFT));
 	switch (ret) {
 	case 0:
@@ -376,7 +386,8 @@ static struct smartssd_buf *buf_find_range(struct smartssd_client *client, u64 o
 
 	xa_lock(&client->bufs);
 	xa_for_each(&client->bufs, id, buf) {
-		if (buf->sd == client->sd && offset >= buf->address && offset - buf->address < buf->bytes &&
+		if (buf->sd == client->sd && offset >= buf->address &&
+		    offset - buf->address < buf->bytes &&
 		    bytes <= buf->bytes - (offset - buf->address)) {
 			kref_get(&buf->ref);
 			found = buf;

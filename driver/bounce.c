@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The bounce path: file <-> host buffer <-> card memory. Direct I/O into the buffer where the file does that, whatever the extent's alignment:
- * a READ reads the blocks around it. What is left - unaligned WRITEs, files without direct I/O - goes through the page cache.
+ * The bounce path: file <-> host buffer <-> card memory. Direct I/O into the buffer where the file
+ * does that, whatever the extent's alignment: a READ reads the blocks around it. What is left -
+ * unaligned WRITEs, files without direct I/O - goes through the page cache.
  */
 #include <linux/io.h>
 #include <linux/slab.h>
@@ -98,5 +99,6 @@ void smartssd_bounce_issue(struct smartssd_piece *piece)
 void smartssd_bounce_finish(struct smartssd_piece *piece)
 {
 	if (!piece->io->write)
-		memcpy_toio(piece->io->buf->io + piece->bo_offset, piece->buf + piece->skip, piece->want);
+		memcpy_toio(piece->io->buf->io + piece->bo_offset, piece->buf + piece->skip,
+			    piece->want);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The device node: open, close, poll, and the way of a call from user memory to its handler and back.
+ * The device node: open, close, poll, and the way of a call from user memory to its handler and
+ * back.
  *
- * Every argument struct begins with its size as the caller knows it. What the caller does not know yet is zero for the handler; what
- * this driver does not know yet must be zero.
+ * Every argument struct begins with its size as the caller knows it. What the caller does not know
+ * yet is zero for the handler; what this driver does not know yet must be zero.
  */
 #include <linux/compat.h>
 #include <linux/file.h>
@@ -181,14 +182,18 @@ static int ioctl_counters(struct smartssd_call *call)
 	default:
 		return -EOPNOTSUPP;
 	}
-	BUILD_BUG_ON(offsetof(struct smartssd_counters, ssd_to_card) + SMARTSSD_STAT_NR * sizeof(__u64) !=
+	BUILD_BUG_ON(offsetof(struct smartssd_counters, ssd_to_card) +
+			     SMARTSSD_STAT_NR * sizeof(__u64) !=
 		     sizeof(*arg));
 	for (i = 0; i < SMARTSSD_STAT_NR; i++)
 		out[i] = atomic64_read(&stats->v[i]);
 	return smartssd_respond(call);
 }
 
-/* min: the size of the first published version; a later one only grows. always: also when the card is gone. */
+/*
+ * min: the size of the first published version; a later one only grows. always: also when the card
+ * is gone.
+ */
 struct smartssd_op {
 	u32 size;
 	u32 min;
@@ -196,10 +201,10 @@ struct smartssd_op {
 	int (*handler)(struct smartssd_call *call);
 };
 
-#define OP(nr, type, last, anyway, fn)                                                \
-	[_IOC_NR(nr)] = { .size = sizeof(struct type),                                \
-			  .min = offsetofend(struct type, last),                      \
-			  .always = anyway,                                           \
+#define OP(nr, type, last, anyway, fn)                           \
+	[_IOC_NR(nr)] = { .size = sizeof(struct type),           \
+			  .min = offsetofend(struct type, last), \
+			  .always = anyway,                      \
 			  .handler = fn }
 
 static const struct smartssd_op smartssd_ops[] = {

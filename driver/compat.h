@@ -13,8 +13,9 @@
 #include <linux/version.h>
 
 /*
- * Peer pages in user mappings: since 6.2 p2pdma pages are freed by their last put_page(), so that a mapping and a pread(O_DIRECT)
- * into it can hold them. 6.15 changed who initialises the count; until that is handled, later kernels go without.
+ * Peer pages in user mappings: since 6.2 p2pdma pages are freed by their last put_page(), so that a
+ * mapping and a pread(O_DIRECT) into it can hold them. 6.15 changed who initialises the count;
+ * until that is handled, later kernels go without.
  */
 #if defined(CONFIG_PCI_P2PDMA) && LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0) && \
 	LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
@@ -41,6 +42,12 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 #define smartssd_class_create(name) class_create(name)
 #endif
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define smartssd_devnode_dev struct device
+#else
+#define smartssd_devnode_dev const struct device
+#endif
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
 #define smartssd_eventfd_signal(ctx) eventfd_signal(ctx, 1)
 #else
@@ -64,8 +71,9 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 #endif
 
 /*
- * An asynchronous write of a regular file holds off freezing of its filesystem until it ends. From 6.8 on vfs_iocb_iter_write()
- * begins that, and ends it unless the write was queued; before, the caller does both.
+ * An asynchronous write of a regular file holds off freezing of its filesystem until it ends. From
+ * 6.8 on vfs_iocb_iter_write() begins that, and ends it unless the write was queued; before, the
+ * caller does both.
  */
 static inline void smartssd_iocb_write_end(struct kiocb *iocb)
 {

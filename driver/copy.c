@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * COPY: host memory <-> BO and BO <-> BO, by the CPU in bounded steps. A BO of another card (imported) may lie on a card that is just
- * leaving: each step holds that card's srcu and looks whether it is still there.
+ * COPY: host memory <-> BO and BO <-> BO, by the CPU in bounded steps. A BO of another card
+ * (imported) may lie on a card that is just leaving: each step holds that card's srcu and looks
+ * whether it is still there.
  */
 #include <linux/io.h>
 #include <linux/kthread.h>
@@ -11,7 +12,7 @@
 
 #include "drv.h"
 
-#define COPY_BYTES     SZ_64K
+#define COPY_BYTES SZ_64K
 #define COPY_BYTES_MIN SZ_4K
 
 static int buf_copy(struct smartssd_buf *buf, u64 offset, void *host, u64 bytes, bool to_card)
@@ -21,8 +22,9 @@ static int buf_copy(struct smartssd_buf *buf, u64 offset, void *host, u64 bytes,
 	int ret = 0;
 
 	/*
-	 * The task's own card cannot leave while one of its tasks is under way, dead or not; that its memory is not revoked before is what
-	 * counts for it. For another card it is dead that counts.
+	 * The task's own card cannot leave while one of its tasks is under way, dead or not; that
+	 * its memory is not revoked before is what counts for it. For another card it is dead that
+	 * counts.
 	 */
 	if (smartssd_lost(sd))
 		ret = -ENODEV;
@@ -56,7 +58,8 @@ static int copy_all(struct smartssd_task *task, void *host, u64 step)
 {
 	u64 bytes = task->copy.bytes, n;
 	/* As memmove does: ranges of one BO may overlap. */
-	bool down = task->op == SMARTSSD_OP_COPY_BO && task->copy.dst_offset > task->copy.src_offset;
+	bool down = task->op == SMARTSSD_OP_COPY_BO &&
+		    task->copy.dst_offset > task->copy.src_offset;
 	int ret;
 
 	while (task->result.bytes < bytes) {
@@ -65,7 +68,8 @@ static int copy_all(struct smartssd_task *task, void *host, u64 step)
 		if (READ_ONCE(task->job->canceled))
 			return -ECANCELED;
 		n = min(step, bytes - task->result.bytes);
-		ret = copy_step(task, host, down ? bytes - task->result.bytes - n : task->result.bytes, n);
+		ret = copy_step(task, host,
+				down ? bytes - task->result.bytes - n : task->result.bytes, n);
 		if (ret)
 			return ret;
 		task->result.bytes += n;

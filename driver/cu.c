@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Compute units: RUNs wait in one queue per kernel, in the order in which they became ready, whoever submitted them; a free CU takes the
- * first that may run on it. The end of a run is noticed by interrupt, by polling (CUs without one), or by the watchdog, which also looks for
- * lost interrupts long before it calls a run overdue.
+ * Compute units: RUNs wait in one queue per kernel, in the order in which they became ready,
+ * whoever submitted them; a free CU takes the first that may run on it. The end of a run is noticed
+ * by interrupt, by polling (CUs without one), or by the watchdog, which also looks for lost
+ * interrupts long before it calls a run overdue.
  *
- * Registers sleep (ring.c), so all of this is process context under cu_lock. Tasks that end are collected and reported after it is dropped:
- * what depended on them may be queued here at once.
+ * Registers sleep (ring.c), so all of this is process context under cu_lock. Tasks that end are
+ * collected and reported after it is dropped: what depended on them may be queued here at once.
  */
 #include <linux/delay.h>
 #include <linux/interrupt.h>
@@ -17,14 +18,16 @@
 #include "shell.h"
 #include "trace.h"
 
-#define LOST_IRQ_NS	(500 * NSEC_PER_MSEC) /* how often the watchdog looks at a CU that has an interrupt */
-#define POLL_MIN_US	20
-#define POLL_MAX_US	5000
-#define START_TRIES	10
+/* How often the watchdog looks at a CU that has an interrupt. */
+#define LOST_IRQ_NS (500 * NSEC_PER_MSEC)
+#define POLL_MIN_US 20
+#define POLL_MAX_US 5000
+#define START_TRIES 10
 
 static unsigned int run_timeout_ms = 10000;
 module_param(run_timeout_ms, uint, 0644);
-MODULE_PARM_DESC(run_timeout_ms, "when a RUN without a time-out of its own is called hung (default 10000)");
+MODULE_PARM_DESC(run_timeout_ms,
+		 "when a RUN without a time-out of its own is called hung (default 10000)");
 
 static void cu_release_held(struct smartssd_cu *cu)
 {
@@ -35,7 +38,8 @@ static void cu_release_held(struct smartssd_cu *cu)
 }
 
 /* The CU's run is over, for whatever reason. */
-static void cu_end(struct smartssd_dev *sd, struct smartssd_cu *cu, int status, u32 state, struct list_head *done)
+static void cu_end(struct smartssd_dev *sd, struct smartssd_cu *cu, int status, u32 state,
+		   struct list_head *done)
 {
 	struct smartssd_task *task = cu->running;
 	struct smartssd_client *client = task->job->client;
@@ -87,11 +91,13 @@ static void watch_arm(struct smartssd_dev *sd)
 	for (i = 0; i < sd->nr_cus; i++) {
 		if (!sd->cus[i].running)
 			continue;
-		next = min3(next, sd->cus[i].deadline_ns, now + (sd->cus[i].polled ? 0 : LOST_IRQ_NS));
+		next = min3(next, sd->cus[i].deadline_ns,
+			    now + (sd->cus[i].polled ? 0 : LOST_IRQ_NS));
 	}
 	if (next == U64_MAX || smartssd_lost(sd))
 		return;
-	mod_delayed_work(system_long_wq, &sd->watch, next > now ? nsecs_to_jiffies(next - now) + 1 : 0);
+	mod_delayed_work(system_long_wq, &sd->watch,
+			 next > now ? nsecs_to_jiffies(next - now) + 1 : 0);
 }
 
 static int cu_start(struct smartssd_dev *sd, struct smartssd_cu *cu, struct smartssd_task *task)
@@ -110,7 +116,8 @@ static int cu_start(struct smartssd_dev *sd, struct smartssd_cu *cu, struct smar
 	if (ret == -ENODEV)
 		smartssd_set_gone(sd);
 	if (ret == -EBUSY) {
-		dev_err_ratelimited(&sd->pdev->dev, "CU %u (%s) does not take a start\n", cu->index, cu->desc->name);
+		dev_err_ratelimited(&sd->pdev->dev, "CU %u (%s) does not take a start\n", cu->index,
+				    cu->desc->name);
 		cu->state = SMARTSSD_CU_HUNG;
 	}
 	if (ret) {
@@ -200,7 +207,8 @@ void smartssd_cus_queue(struct smartssd_task *task)
 	tasks_report(&done);
 }
 
-static void cu_look(struct smartssd_dev *sd, struct smartssd_cu *cu, bool status, struct list_head *done)
+static void cu_look(struct smartssd_dev *sd, struct smartssd_cu *cu, bool status,
+		    struct list_head *done)
 {
 	bool overdue;
 	int ret;
@@ -217,7 +225,8 @@ static void cu_look(struct smartssd_dev *sd, struct smartssd_cu *cu, bool status
 	if (!ret && (status || overdue) && sd->shell->cu_crashed) {
 		ret = sd->shell->cu_crashed(sd, cu->index);
 		if (ret == 1) {
-			dev_err_ratelimited(&sd->pdev->dev, "CU %u (%s) crashed\n", cu->index, cu->desc->name);
+			dev_err_ratelimited(&sd->pdev->dev, "CU %u (%s) crashed\n", cu->index,
+					    cu->desc->name);
 			cu_end(sd, cu, -EIO, SMARTSSD_CU_CRASHED, done);
 			return;
 		}
@@ -225,7 +234,8 @@ static void cu_look(struct smartssd_dev *sd, struct smartssd_cu *cu, bool status
 	if (ret < 0) {
 		smartssd_set_gone(sd);
 	} else if (overdue) {
-		dev_err_ratelimited(&sd->pdev->dev, "CU %u (%s) hangs\n", cu->index, cu->desc->name);
+		dev_err_ratelimited(&sd->pdev->dev, "CU %u (%s) hangs\n", cu->index,
+				    cu->desc->name);
 		cu_end(sd, cu, -ETIMEDOUT, SMARTSSD_CU_HUNG, done);
 	}
 }
@@ -245,7 +255,10 @@ void smartssd_cus_service(struct smartssd_dev *sd, u64 mask, bool status)
 	tasks_report(&done);
 }
 
-/* How long may a polled CU wait for the next look: an eighth of the time it has been running. 0: no polled CU runs. */
+/*
+ * How long may a polled CU wait for the next look: an eighth of the time it has been running. 0: no
+ * polled CU runs.
+ */
 static u32 poll_interval(struct smartssd_dev *sd, u64 *mask)
 {
 	u64 now = ktime_get_ns(), us = 0, longest = 0;
@@ -296,8 +309,9 @@ static void abort_running(struct smartssd_dev *sd, int error, struct list_head *
 		struct smartssd_cu *cu = &sd->cus[i];
 
 		/*
-		 * A card that is there must not go on writing into memory that the next driver hands out. The hardware cannot be stopped from
-		 * here; nobody uses its memory until it is bound again.
+		 * A card that is there must not go on writing into memory that the next driver
+		 * hands out. The hardware cannot be stopped from here; nobody uses its memory until
+		 * it is bound again.
 		 */
 		if (cu->running && sd->shell->cu_reset && !READ_ONCE(sd->gone))
 			sd->shell->cu_reset(sd, i);
@@ -330,7 +344,8 @@ bool smartssd_cus_sound(struct smartssd_dev *sd)
 
 	mutex_lock(&sd->cu_lock);
 	for (i = 0; i < sd->nr_cus; i++)
-		sound &= sd->cus[i].state == SMARTSSD_CU_IDLE || sd->cus[i].state == SMARTSSD_CU_BUSY;
+		sound &= sd->cus[i].state == SMARTSSD_CU_IDLE ||
+			 sd->cus[i].state == SMARTSSD_CU_BUSY;
 	mutex_unlock(&sd->cu_lock);
 	return sound;
 }
@@ -439,9 +454,10 @@ int smartssd_irq_setup(struct smartssd_dev *sd)
 
 		vector->sd = sd;
 		vector->index = sd->nr_vectors;
-		snprintf(vector->name, sizeof(vector->name), "smartssd%d-%u", sd->id, vector->index);
-		ret = request_threaded_irq(pci_irq_vector(sd->pdev, vector->index), irq_quick, irq_thread, 0,
-					   vector->name, vector);
+		snprintf(vector->name, sizeof(vector->name), "smartssd%d-%u", sd->id,
+			 vector->index);
+		ret = request_threaded_irq(pci_irq_vector(sd->pdev, vector->index), irq_quick,
+					   irq_thread, 0, vector->name, vector);
 		if (ret)
 			goto cleanup;
 		sd->nr_vectors++;
@@ -539,7 +555,8 @@ int smartssd_ioctl_cu_reset(struct smartssd_call *call)
 	down_read(&sd->xclbin_lock);
 	mutex_lock(&sd->cu_lock);
 	if (arg->id < sd->nr_cus)
-		ret = sd->shell->cu_reset ? cu_reset(sd, &sd->cus[arg->id], call->client, &done) : -EOPNOTSUPP;
+		ret = sd->shell->cu_reset ? cu_reset(sd, &sd->cus[arg->id], call->client, &done) :
+					    -EOPNOTSUPP;
 	mutex_unlock(&sd->cu_lock);
 	up_read(&sd->xclbin_lock);
 	tasks_report(&done);

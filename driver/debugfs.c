@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/kernel/debug/smartssd/smartssdN/fault: arm a fault of an emulated card. "KIND[:CU[:NTH]]", KIND one of hang, crash, no-irq, wrong, gone,
- * spurious or none; CU default 0; NTH run from now, default 1. For tests only.
+ * /sys/kernel/debug/smartssd/smartssdN/fault: arm a fault of an emulated card. "KIND[:CU[:NTH]]",
+ * KIND one of hang, crash, no-irq, wrong, gone, spurious or none; CU default 0; NTH run from now,
+ * default 1. For tests only.
  */
 #include <linux/debugfs.h>
 #include <linux/uaccess.h>
@@ -13,8 +14,9 @@ static struct dentry *debugfs_root;
 static int fault_parse(char *text, u32 *value)
 {
 	static const char *const kinds[] = {
-		[EMU_FAULT_NONE] = "none",     [EMU_FAULT_HANG] = "hang",   [EMU_FAULT_CRASH] = "crash",
-		[EMU_FAULT_NO_IRQ] = "no-irq", [EMU_FAULT_WRONG] = "wrong", [EMU_FAULT_GONE] = "gone",
+		[EMU_FAULT_NONE] = "none",	   [EMU_FAULT_HANG] = "hang",
+		[EMU_FAULT_CRASH] = "crash",	   [EMU_FAULT_NO_IRQ] = "no-irq",
+		[EMU_FAULT_WRONG] = "wrong",	   [EMU_FAULT_GONE] = "gone",
 		[EMU_FAULT_SPURIOUS] = "spurious",
 	};
 	char *word = strsep(&text, ":");

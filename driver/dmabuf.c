@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * BOs as dma-bufs. Exported, they can be mapped by drivers that take peer memory (and only by these), and imported by this driver:
- * the same card gets a second handle, another card a BO that COPY_BO reads and writes.
+ * BOs as dma-bufs. Exported, they can be mapped by drivers that take peer memory (and only by
+ * these), and imported by this driver: the same card gets a second handle, another card a BO that
+ * COPY_BO reads and writes.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
@@ -33,7 +34,8 @@ static int export_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *atta
 
 	if (READ_ONCE(sd->dead))
 		ret = -ENODEV;
-	else if (export->buf->page && attach->peer2peer && pci_p2pdma_distance(sd->pdev, attach->dev, false) >= 0)
+	else if (export->buf->page && attach->peer2peer &&
+		 pci_p2pdma_distance(sd->pdev, attach->dev, false) >= 0)
 		ret = 0;
 	srcu_read_unlock(&sd->srcu, idx);
 	return ret;
@@ -88,7 +90,8 @@ free_sgt:
 	return ERR_PTR(ret);
 }
 
-static void export_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt, enum dma_data_direction dir)
+static void export_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
+			 enum dma_data_direction dir)
 {
 	dma_unmap_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
 	sg_free_table(sgt);
@@ -158,7 +161,10 @@ int smartssd_ioctl_bo_export(struct smartssd_call *call)
 		ret = PTR_ERR(export->dmabuf);
 		goto free_export;
 	}
-	/* An imported BO lies on another card, which may just be leaving: then nobody would revoke what is added now. */
+	/*
+	 * An imported BO lies on another card, which may just be leaving: then nobody would revoke
+	 * what is added now.
+	 */
 	mutex_lock(&buf->sd->buf_lock);
 	export->revoked = buf->revoked;
 	list_add(&export->link, &buf->exports);

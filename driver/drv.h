@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The driver's one private header: its objects, who holds them, which lock protects what, and what each file offers the others.
+ * The driver's one private header: its objects, who holds them, which lock protects what, and what
+ * each file offers the others.
  *
- *   device   a card. Lives as long as its char device or an open file; its hardware only until remove
+ *   device   a card. Lives as long as its char device or an open file; its hardware only
+ *            until remove
  *   client   an open file: BOs, files and jobs by id
  *   buf      a BO in card memory
  *   src      a registered file or namespace
  *   job      a submitted command list;  task: one of its commands
  *   cu       a compute unit of the loaded xclbin
  *
- * Locks, outermost first: device.xclbin_lock, device.cu_lock, ring lock; device.buf_lock, dma-buf reservation;
- * device.clients_lock, client.lock. job.lock is a leaf. Everything but interrupt handlers and I/O completions runs in
- * process context; only smartssd_io's own lock is taken with interrupts off.
+ * Locks, outermost first: device.xclbin_lock, device.cu_lock, ring lock; device.buf_lock, dma-buf
+ * reservation; device.clients_lock, client.lock. job.lock is a leaf. Everything but interrupt
+ * handlers and I/O completions runs in process context; only smartssd_io's own lock is taken with
+ * interrupts off.
  *
- * Unplugging: what touches the hardware or card memory runs under device.srcu after seeing that the device is not dead. Remove sets dead,
- * waits for those, ends all jobs, takes the mappings and exports down and gives the card memory back.
+ * Unplugging: what touches the hardware or card memory runs under device.srcu after seeing that the
+ * device is not dead. Remove sets dead, waits for those, ends all jobs, takes the mappings and
+ * exports down and gives the card memory back.
  */
 #ifndef SMARTSSD_DRV_H
 #define SMARTSSD_DRV_H
@@ -37,7 +41,7 @@
 #include "core/regs.h"
 
 #define SMARTSSD_MAX_VECTORS 32
-#define SMARTSSD_MEM_ALIGN   4 /* what NVMe's PRPs ask of a memory address */
+#define SMARTSSD_MEM_ALIGN 4 /* what NVMe's PRPs ask of a memory address */
 
 struct dma_buf;
 struct eventfd_ctx;
@@ -67,9 +71,9 @@ struct smartssd_stats {
 
 /* How the card memory is handed out and mapped; bo.c */
 enum smartssd_backing {
-	SMARTSSD_BACKING_IO,	/* no peer DMA: I/O memory, our own allocator */
-	SMARTSSD_BACKING_POOL,	/* p2pdma pages that only the kernel may use */
-	SMARTSSD_BACKING_PAGES,	/* p2pdma pages that user mappings may hold */
+	SMARTSSD_BACKING_IO, /* no peer DMA: I/O memory, our own allocator */
+	SMARTSSD_BACKING_POOL, /* p2pdma pages that only the kernel may use */
+	SMARTSSD_BACKING_PAGES, /* p2pdma pages that user mappings may hold */
 };
 
 /* One MSI-X vector. */
@@ -90,8 +94,8 @@ struct smartssd_cu {
 	u64 deadline_ns;
 	struct smartssd_task *running;
 	/*
-	 * What a hung CU may still write to: the BOs of its last run stay allocated until the CU is reset, or another
-	 * process would be handed memory that changes under it.
+	 * What a hung CU may still write to: the BOs of its last run stay allocated until the CU is
+	 * reset, or another process would be handed memory that changes under it.
 	 */
 	struct smartssd_buf **held;
 	u32 nr_held;
@@ -182,7 +186,8 @@ struct smartssd_dev {
  * @link: in sd->bufs
  * @page: first of its pages, or NULL when it has none (backing IO)
  * @io: kernel address
- * @revoked: the memory is given back, only the struct is left; under sd->buf_lock, read under sd->srcu
+ * @revoked: the memory is given back, only the struct is left; under sd->buf_lock, read under
+ *   sd->srcu
  * @exports: dma-bufs of it, under sd->buf_lock
  */
 struct smartssd_buf {
@@ -203,7 +208,8 @@ struct smartssd_buf {
  * @bdev: for a block device; belongs to @file
  * @direct: the file takes direct I/O of multiples of @io_align
  * @reason: why its data cannot go peer to peer, or SMARTSSD_PEER_OK
- * @mixed: WRITEs that go around the page cache hold it shared, those that go through it exclusively: both at once in one page lose data
+ * @mixed: WRITEs that go around the page cache hold it shared, those that go through it
+ *   exclusively: both at once in one page lose data
  */
 struct smartssd_src {
 	struct kref ref;
@@ -244,7 +250,10 @@ struct smartssd_client {
 	struct smartssd_stats stats;
 };
 
-/* One command. Belongs to its job; who works on it (a worker, a CU's queue, a CU) owns it until smartssd_task_done(). */
+/*
+ * One command. Belongs to its job; who works on it (a worker, a CU's queue, a CU) owns it until
+ * smartssd_task_done().
+ */
 struct smartssd_task {
 	struct smartssd_job *job;
 	struct list_head link;
@@ -270,6 +279,7 @@ struct smartssd_task {
 		} copy;
 		struct {
 			u64 cu_mask;
+			struct smartssd_arg *args; /* until resolved */
 			struct smartssd_reg *regs;
 			struct smartssd_buf **bufs;
 			u32 nr_regs;
@@ -304,7 +314,10 @@ struct smartssd_job {
 	struct smartssd_task *tasks;
 };
 
-/* A call on its way through chardev.c: the argument struct is in kernel memory, as large as this driver knows it. */
+/*
+ * A call on its way through chardev.c: the argument struct is in kernel memory, as large as this
+ * driver knows it.
+ */
 struct smartssd_call {
 	struct smartssd_client *client;
 	void __user *user;
@@ -313,7 +326,10 @@ struct smartssd_call {
 	void *arg;
 };
 
-/* Take an object away from its id. An id that is only reserved (its maker is still telling the caller) stays. */
+/*
+ * Take an object away from its id. An id that is only reserved (its maker is still telling the
+ * caller) stays.
+ */
 static inline void *smartssd_id_take(struct xarray *ids, u32 id)
 {
 	void *object;
@@ -346,7 +362,9 @@ static inline void smartssd_count(struct smartssd_client *client, enum smartssd_
 /* ---- chardev.c ---- */
 extern const struct file_operations smartssd_fops;
 
-/* Copy the argument struct back to the caller. Handlers call it before they publish what they made. */
+/*
+ * Copy the argument struct back to the caller. Handlers call it before they publish what they made.
+ */
 int smartssd_respond(struct smartssd_call *call);
 void smartssd_client_put(struct smartssd_client *client);
 /* Wake whoever polls or waits on the card's files. */
@@ -397,12 +415,18 @@ void smartssd_io_work(struct work_struct *work);
 void smartssd_copy_work(struct work_struct *work);
 
 /* ---- cu.c ---- */
-/* @info becomes the loaded xclbin (NULL: none); under xclbin_lock for writing, no jobs in flight. -ENOMEM leaves the old one. */
+/*
+ * @info becomes the loaded xclbin (NULL: none); under xclbin_lock for writing, no jobs in flight.
+ * -ENOMEM leaves the old one.
+ */
 int smartssd_cus_replace(struct smartssd_dev *sd, struct smartssd_xclbin_info *info);
 void smartssd_cus_queue(struct smartssd_task *task);
 /* Look after the CUs in @mask: ended? died (only when @status)? overdue? Then start what waits. */
 void smartssd_cus_service(struct smartssd_dev *sd, u64 mask, bool status);
-/* End what runs and what waits with @error; of one client, or of all when NULL (then what runs is stopped, too). */
+/*
+ * End what runs and what waits with @error; of one client, or of all when NULL (then what runs is
+ * stopped, too).
+ */
 void smartssd_cus_abort(struct smartssd_dev *sd, struct smartssd_client *client, int error);
 bool smartssd_cus_sound(struct smartssd_dev *sd);
 void smartssd_cus_watch(struct work_struct *work);
@@ -417,15 +441,22 @@ int smartssd_ioctl_xclbin_load(struct smartssd_call *call);
 
 /* ---- task.c: commands and what they refer to ---- */
 /*
- * Check @cmd and turn it into a task. @nr_extents counts the extents of the whole submit. On error what the task got so far is
- * given back by smartssd_task_release().
+ * Turning @cmd into a task: first everything that the caller's memory says is copied, which may
+ * take as long as the caller likes; then, with xclbin_lock held for reading, it is resolved.
+ * @nr_extents counts the extents of the whole submit. On error what the task got so far is given
+ * back by smartssd_task_release().
  */
-int smartssd_task_prepare(struct smartssd_task *task, struct smartssd_client *client, const struct smartssd_cmd *cmd,
+int smartssd_task_copy_in(struct smartssd_task *task, const struct smartssd_cmd *cmd,
 			  u32 *nr_extents);
+int smartssd_task_resolve(struct smartssd_task *task, struct smartssd_client *client,
+			  const struct smartssd_cmd *cmd);
 void smartssd_task_release(struct smartssd_task *task);
 
 /* ---- job.c ---- */
-/* The task ended; its result's status, path, bytes and detail are set. Frees the task's references, starts what depended on it. */
+/*
+ * The task ended; its result's status, path, bytes and detail are set. Frees the task's references,
+ * starts what depended on it.
+ */
 void smartssd_task_done(struct smartssd_task *task);
 int smartssd_ioctl_submit(struct smartssd_call *call);
 int smartssd_ioctl_wait(struct smartssd_call *call);

@@ -45,7 +45,10 @@ static bool knows_direct(struct file *file)
 	return !strcmp(type, "ext4") || !strcmp(type, "xfs");
 }
 
-/* Can a regular file do direct I/O, and in what units? The filesystem's word counts: encryption, journalled data and others forbid it. */
+/*
+ * Can a regular file do direct I/O, and in what units? The filesystem's word counts: encryption,
+ * journalled data and others forbid it.
+ */
 static void src_regular(struct smartssd_src *src)
 {
 	struct block_device *bdev = file_inode(src->file)->i_sb->s_bdev;

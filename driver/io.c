@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * READ and WRITE: tens of thousands of pieces between a file and card memory, by one worker that keeps many in flight.
+ * READ and WRITE: tens of thousands of pieces between a file and card memory, by one worker that
+ * keeps many in flight.
  *
- * A piece is a bio for a raw namespace and an asynchronous kiocb for a file; either carries the BO's own pages (peer to peer) or a bounce
- * buffer. Pieces are allocated once per command and used again and again; a completion costs one lock and wakes the worker only when
- * half of what is in flight has come back. The worker leaves when all pieces are back, so that whatever happens to the
+ * A piece is a bio for a raw namespace and an asynchronous kiocb for a file; either carries the
+ * BO's own pages (peer to peer) or a bounce buffer. Pieces are allocated once per command and used
+ * again and again; a completion costs one lock and wakes the worker only when half of what is in
+ * flight has come back. The worker leaves when all pieces are back, so that whatever happens to the
  * caller, nothing is freed under a request.
  */
 #include <linux/blkdev.h>
@@ -19,15 +21,18 @@
 
 #define PEER_BYTES SZ_1M /* longest request; the block layer splits it by the drive's limits */
 /*
- * Requests in flight, of one command. The drive's 750,000 small reads/s at 100 us each are 75; more only makes queues longer (and QEMU's
- * thread pool slower).
+ * Requests in flight, of one command. The drive's 750,000 small reads/s at 100 us each are 75; more
+ * only makes queues longer (and QEMU's thread pool slower).
  */
-#define WINDOW	   128
+#define WINDOW 128
 #define PLUG_BATCH 32 /* where a plug is flushed, BLK_MAX_REQUEST_COUNT in block/blk.h */
 
 static void io_error(struct smartssd_io *io, u32 extent, int error)
 {
-	/* Pieces are issued in order: with the first error issuing ends, and the lowest of what fails is the first. */
+	/*
+	 * Pieces are issued in order: with the first error issuing ends, and the lowest of what
+	 * fails is the first.
+	 */
 	if (!io->status || extent < io->bad) {
 		io->status = error;
 		io->bad = extent;
@@ -104,7 +109,7 @@ static void issue_iocb(struct smartssd_piece *piece)
 void smartssd_piece_issue(struct smartssd_piece *piece, struct page *page, u32 offset)
 {
 	/* Pages of a BO, and of a buffer, are contiguous: one vector whatever the length. */
-	piece->vec = (struct bio_vec){ .bv_page = page, .bv_len = piece->length, .bv_offset = offset };
+	bvec_set_page(&piece->vec, page, piece->length, offset);
 	if (piece->io->src->bdev)
 		issue_bio(piece);
 	else
@@ -119,7 +124,8 @@ static bool cut_peer(struct smartssd_piece *piece, u64 left)
 
 	if (io->reason != SMARTSSD_PEER_OK || io->second)
 		return false;
-	if (!IS_ALIGNED(piece->file_offset, align) || !IS_ALIGNED(piece->bo_offset, io->src->mem_align))
+	if (!IS_ALIGNED(piece->file_offset, align) ||
+	    !IS_ALIGNED(piece->bo_offset, io->src->mem_align))
 		return false;
 	piece->bytes = round_down(min_t(u64, left, PEER_BYTES), align);
 	if (!piece->bytes)
@@ -141,7 +147,8 @@ static void io_advance(struct smartssd_io *io, u64 bytes)
 }
 
 /* In the second pass of a WRITE: was this extent's part from here on done in the first? */
-static bool done_directly(struct smartssd_io *io, const struct smartssd_piece *piece, u64 left, u64 *bytes)
+static bool done_directly(struct smartssd_io *io, const struct smartssd_piece *piece, u64 left,
+			  u64 *bytes)
 {
 	u32 align = io->src->io_align;
 
@@ -152,7 +159,8 @@ static bool done_directly(struct smartssd_io *io, const struct smartssd_piece *p
 }
 
 /*
- * The next piece, started. 0, or -EAGAIN: it needs a bounce buffer, and all are in use. Errors end the command through io_error().
+ * The next piece, started. 0, or -EAGAIN: it needs a bounce buffer, and all are in use. Errors end
+ * the command through io_error().
  */
 static int io_next(struct smartssd_io *io)
 {
@@ -209,7 +217,7 @@ static int io_next(struct smartssd_io *io)
 		return 0;
 	}
 	if (io->task->result.path == SMARTSSD_PEER_OK)
-		io->task->result.path = io->reason != SMARTSSD_PEER_OK ? io->reason : SMARTSSD_PEER_UNALIGNED;
+		io->task->result.path = io->reason ? io->reason : SMARTSSD_PEER_UNALIGNED;
 	list_del(&piece->link);
 	io->inflight++;
 	io->requests++;
@@ -218,7 +226,10 @@ static int io_next(struct smartssd_io *io)
 	return 0;
 }
 
-/* What a file or drive says is to the caller an I/O error; what it says of memory or room is worth telling apart. */
+/*
+ * What a file or drive says is to the caller an I/O error; what it says of memory or room is worth
+ * telling apart.
+ */
 static int io_errno(long error)
 {
 	switch (error) {
@@ -259,7 +270,8 @@ static void io_harvest_one(struct smartssd_io *io, struct smartssd_piece *piece)
 		io->peer_link_bytes += piece->length;
 	}
 	if (piece->want < piece->bytes)
-		smartssd_buf_zero(io->buf, piece->bo_offset + piece->want, piece->bytes - piece->want);
+		smartssd_buf_zero(io->buf, piece->bo_offset + piece->want,
+				  piece->bytes - piece->want);
 }
 
 /* Wait until @count pieces are done, take all that are. */
@@ -297,11 +309,13 @@ static bool io_stop(struct smartssd_io *io)
 	else if (READ_ONCE(io->task->job->canceled))
 		error = -ECANCELED;
 	if (error)
-		io_error(io, io->at, error);
+		io_error(io, min(io->at, io->nr - 1), error);
 	return error;
 }
 
-/* A plug that knows that many requests follow: the block layer then takes its tags in batches, too. */
+/*
+ * A plug that knows that many requests follow: the block layer then takes its tags in batches, too.
+ */
 static void start_plug(struct blk_plug *plug)
 {
 	blk_start_plug(plug);
@@ -320,7 +334,10 @@ static void io_pass(struct smartssd_io *io)
 		full = list_empty(&io->free) || io_next(io) == -EAGAIN;
 		if (!full)
 			continue;
-		/* Let the drive see what we have before we sleep, and come back when there is room for a good batch. */
+		/*
+		 * Let the drive see what we have before we sleep, and come back when there is room
+		 * for a good batch.
+		 */
 		blk_finish_plug(&plug);
 		io_harvest(io, max(io->inflight / 2, 1u));
 		cond_resched();
@@ -331,10 +348,11 @@ static void io_pass(struct smartssd_io *io)
 		io_harvest(io, io->inflight);
 }
 
-static int io_setup(struct smartssd_io *io)
+static void io_setup(struct smartssd_io *io)
 {
 	struct smartssd_task *task = io->task;
-	u32 i, nr;
+	u64 nr = 0;
+	u32 i;
 
 	spin_lock_init(&io->lock);
 	init_waitqueue_head(&io->wait);
@@ -353,15 +371,16 @@ static int io_setup(struct smartssd_io *io)
 			io->nr = smartssd_merge_extents(io->ext, io->nr, PEER_BYTES, io->origin);
 	}
 
-	/* Long extents become several pieces. */
-	nr = min_t(u64, WINDOW, io->nr > 1 ? io->nr * 4ull : DIV_ROUND_UP_ULL(io->ext[0].bytes, BOUNCE_BYTES) + 2);
+	/* Long extents become several pieces, most of them on the bounce path. */
+	for (i = 0; i < io->nr && nr < WINDOW; i++)
+		nr += 2 + io->ext[i].bytes / BOUNCE_BYTES;
+	nr = min_t(u64, nr, WINDOW);
 	io->pieces = kvcalloc(nr, sizeof(*io->pieces), GFP_KERNEL | __GFP_NOWARN);
 	io->nr_pieces = io->pieces ? nr : 1;
 	if (!io->pieces)
 		io->pieces = &io->one;
 	for (i = 0; i < io->nr_pieces; i++)
 		list_add_tail(&io->pieces[i].link, &io->free);
-	return 0;
 }
 
 static void io_cleanup(struct smartssd_io *io)
@@ -386,7 +405,8 @@ static int io_path(struct smartssd_io *io)
 	/* The administrator may have changed his mind since the file was registered. */
 	if (io->reason == SMARTSSD_PEER_OFF)
 		io->reason = smartssd_peer_file(sd, io->src);
-	if (task->flags & SMARTSSD_CMD_PEER_OFF || (io->reason == SMARTSSD_PEER_OK && READ_ONCE(sd->peer_off)))
+	if (task->flags & SMARTSSD_CMD_PEER_OFF ||
+	    (io->reason == SMARTSSD_PEER_OK && READ_ONCE(sd->peer_off)))
 		io->reason = SMARTSSD_PEER_OFF;
 	if (!(task->flags & SMARTSSD_CMD_PEER_REQUIRE))
 		return 0;
@@ -405,6 +425,11 @@ static int io_path(struct smartssd_io *io)
 	return 0;
 }
 
+static u64 extent_last(const struct smartssd_extent *e)
+{
+	return e->file_offset + e->bytes - 1;
+}
+
 /* From the lowest to the highest byte that the extents touch. */
 static void io_span(const struct smartssd_io *io, loff_t *first, loff_t *last)
 {
@@ -414,11 +439,14 @@ static void io_span(const struct smartssd_io *io, loff_t *first, loff_t *last)
 	*last = 0;
 	for (i = 0; i < io->nr; i++) {
 		*first = min_t(u64, *first, io->ext[i].file_offset);
-		*last = max_t(u64, *last, io->ext[i].file_offset + io->ext[i].bytes - 1);
+		*last = max_t(u64, *last, extent_last(&io->ext[i]));
 	}
 }
 
-/* Bios know nothing of the page cache, so we look after it: what is dirty goes out first, what is stale is dropped afterwards. */
+/*
+ * Bios know nothing of the page cache, so we look after it: what is dirty goes out first, what is
+ * stale is dropped afterwards.
+ */
 static int cache_before(struct smartssd_io *io)
 {
 	struct address_space *mapping = io->src->file->f_mapping;
@@ -443,7 +471,7 @@ static void cache_after(struct smartssd_io *io)
 		return;
 	for (i = 0; i < io->nr && mapping->nrpages; i++)
 		invalidate_inode_pages2_range(mapping, io->ext[i].file_offset >> PAGE_SHIFT,
-					      (io->ext[i].file_offset + io->ext[i].bytes - 1) >> PAGE_SHIFT);
+					      extent_last(&io->ext[i]) >> PAGE_SHIFT);
 }
 
 static void io_run(struct smartssd_io *io)
@@ -454,8 +482,9 @@ static void io_run(struct smartssd_io *io)
 		return;
 	}
 	/*
-	 * First what goes around the page cache, then what goes through it, never both at once: a page read for a partial
-	 * write while a direct write to its other half is under way would later be written over it.
+	 * First what goes around the page cache, then what goes through it, never both at once: a
+	 * page read for a partial write while a direct write to its other half is under way would
+	 * later be written over it.
 	 */
 	if (io->src->direct) {
 		down_read(&io->src->mixed);
@@ -485,7 +514,7 @@ static void io_report(struct smartssd_io *io)
 	task->result.status = io->status;
 	task->result.bytes = io->peer_bytes + io->bounce_bytes;
 	if (io->status)
-		task->result.detail = io->origin && io->bad < io->nr ? io->origin[io->bad] : io->bad;
+		task->result.detail = io->origin ? io->origin[io->bad] : io->bad;
 	if (io->write) {
 		smartssd_count(client, SMARTSSD_STAT_CARD_TO_SSD, io->peer_link_bytes);
 		smartssd_count(client, SMARTSSD_STAT_CARD_TO_HOST, io->bounce_bytes);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* One READ or WRITE under way: io.c issues its pieces and takes them back, bounce.c looks after those that pass through host memory. */
+/*
+ * One READ or WRITE under way: io.c issues its pieces and takes them back, bounce.c looks after
+ * those that pass through host memory.
+ */
 #ifndef SMARTSSD_IO_H
 #define SMARTSSD_IO_H
 
@@ -10,7 +13,7 @@
 #include "drv.h"
 
 #define BOUNCE_BYTES SZ_32K /* per piece; what kmalloc gives also on a fragmented machine */
-#define BOUNCE_MAX   64	    /* bounced pieces in flight, of one command */
+#define BOUNCE_MAX 64 /* bounced pieces in flight, of one command */
 
 /*
  * struct smartssd_piece - one request
@@ -47,7 +50,8 @@ struct smartssd_piece {
 /*
  * struct smartssd_io - one READ or WRITE
  * @reason: why nothing of it goes peer to peer, or SMARTSSD_PEER_OK
- * @later: this is the first pass of a WRITE, and pieces were left to the second, which goes through the page cache
+ * @later: this is the first pass of a WRITE, and pieces were left to the second, which goes through
+ *   the page cache
  * @ext: extents after merging
  * @origin: for each, the index of its first piece in the caller's list
  * @at: next extent, and how far into it
@@ -101,7 +105,10 @@ void smartssd_piece_end(struct smartssd_piece *piece, long result);
 void smartssd_piece_issue(struct smartssd_piece *piece, struct page *page, u32 offset);
 
 /* ---- bounce.c ---- */
-/* Cut the next piece of at most @left bytes for the bounce path. False: it is one for a WRITE's second pass. */
+/*
+ * Cut the next piece of at most @left bytes for the bounce path. False: it is one for a WRITE's
+ * second pass.
+ */
 bool smartssd_bounce_cut(struct smartssd_piece *piece, u64 left);
 int smartssd_bounce_buffer(struct smartssd_piece *piece);
 /* Start it; through the page cache it has ended on return. */

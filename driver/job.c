@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Jobs: a submitted list is checked whole, then its commands start as what they depend on ends. A job has two references: one of the
- * open file that lists it until it was waited for, one while anything of it is in flight.
+ * Jobs: a submitted list is checked whole, then its commands start as what they depend on ends. A
+ * job has two references: one of the open file that lists it until it was waited for, one while
+ * anything of it is in flight.
  */
 #include <linux/eventfd.h>
 #include <linux/hrtimer.h>
@@ -36,7 +37,10 @@ static void job_put(struct smartssd_job *job)
 	kref_put(&job->ref, job_release);
 }
 
-/* Nothing of it is in flight any more. The last thing done is what remove and a new xclbin wait for. */
+/*
+ * Nothing of it is in flight any more. The last thing done is what remove and a new xclbin wait
+ * for.
+ */
 static void job_finish(struct smartssd_job *job)
 {
 	struct smartssd_client *client = job->client;
@@ -72,7 +76,10 @@ static void task_ready(void *p, u32 index, bool canceled)
 	list_add_tail(&task->link, ctx->list);
 }
 
-/* Take @task out of the graph; what became ready is added to @ready. The job may be gone afterwards if nothing did. */
+/*
+ * Take @task out of the graph; what became ready is added to @ready. The job may be gone afterwards
+ * if nothing did.
+ */
 static void task_retire(struct smartssd_task *task, struct list_head *ready)
 {
 	struct smartssd_job *job = task->job;
@@ -138,8 +145,9 @@ static void client_unreserve(struct smartssd_client *client)
 	spin_unlock(&client->lock);
 }
 
-/* Turn the list into tasks and a graph; on error *bad is the command's index, if it was one's. */
-static int job_prepare(struct smartssd_job *job, const struct smartssd_cmd *cmds, u32 *bad, u32 *nr_extents)
+/* Everything that is the caller's is copied here, once. On error *bad is the command's index. */
+static int job_copy_in(struct smartssd_job *job, const struct smartssd_cmd *cmds, u32 *bad,
+		       u32 *nr_extents)
 {
 	u32 i;
 	int ret;
@@ -153,7 +161,7 @@ static int job_prepare(struct smartssd_job *job, const struct smartssd_cmd *cmds
 		task->job = job;
 		task->index = i;
 		INIT_LIST_HEAD(&task->link);
-		ret = smartssd_task_prepare(task, job->client, &cmds[i], nr_extents);
+		ret = smartssd_task_copy_in(task, &cmds[i], nr_extents);
 		if (ret) {
 			*bad = i;
 			return ret;
@@ -163,10 +171,29 @@ static int job_prepare(struct smartssd_job *job, const struct smartssd_cmd *cmds
 	return smartssd_graph_init(&job->graph, cmds, job->nr);
 }
 
-static struct smartssd_job *job_create(struct smartssd_client *client, const struct smartssd_submit *arg, u32 *bad,
-				       u32 *nr_extents)
+/* Ids become objects, and the job counts as in flight: from here on the xclbin stays. */
+static int job_resolve(struct smartssd_job *job, const struct smartssd_cmd *cmds, u32 *bad)
 {
-	struct smartssd_dev *sd = client->sd;
+	struct smartssd_dev *sd = job->client->sd;
+	int ret = 0;
+	u32 i;
+
+	down_read(&sd->xclbin_lock);
+	for (i = 0; i < job->nr && !ret; i++) {
+		ret = smartssd_task_resolve(&job->tasks[i], job->client, &cmds[i]);
+		if (ret)
+			*bad = i;
+		cond_resched();
+	}
+	if (!ret)
+		atomic_inc(&sd->nr_jobs);
+	up_read(&sd->xclbin_lock);
+	return ret;
+}
+
+static struct smartssd_job *job_create(struct smartssd_client *client,
+				       const struct smartssd_submit *arg, u32 *bad, u32 *nr_extents)
+{
 	struct smartssd_cmd *cmds;
 	struct smartssd_job *job;
 	int ret;
@@ -186,14 +213,10 @@ static struct smartssd_job *job_create(struct smartssd_client *client, const str
 	ret = cmds ? 0 : -ENOMEM;
 	if (!ret && copy_from_user(cmds, u64_to_user_ptr(arg->cmds), job->nr * sizeof(*cmds)))
 		ret = -EFAULT;
-	if (!ret) {
-		/* From the check of a RUN against the xclbin until the job counts as in flight, the xclbin stays. */
-		down_read(&sd->xclbin_lock);
-		ret = job_prepare(job, cmds, bad, nr_extents);
-		if (!ret)
-			atomic_inc(&sd->nr_jobs);
-		up_read(&sd->xclbin_lock);
-	}
+	if (!ret)
+		ret = job_copy_in(job, cmds, bad, nr_extents);
+	if (!ret)
+		ret = job_resolve(job, cmds, bad);
 	kvfree(cmds);
 	if (ret) {
 		job_put(job);
@@ -262,7 +285,10 @@ refuse:
 	return ret;
 }
 
-/* The job to be taken, unlinked from the file: @id or, for 0, the one that ended first. -EAGAIN: not done yet; -ENOENT */
+/*
+ * The job to be taken, unlinked from the file: @id or, for 0, the one that ended first. -EAGAIN:
+ * not done yet; -ENOENT
+ */
 static struct smartssd_job *job_take(struct smartssd_client *client, u64 id)
 {
 	struct smartssd_job *job = NULL, *j;
@@ -311,14 +337,15 @@ static struct smartssd_job *job_wait(struct smartssd_client *client, u64 id, u64
 	if (job != ERR_PTR(-EAGAIN) || !deadline_ns)
 		return job == ERR_PTR(-EAGAIN) ? ERR_PTR(-ETIME) : job;
 	if (deadline_ns > KTIME_MAX) {
-		ret = wait_event_interruptible(client->wait, (job = job_take(client, id)) != ERR_PTR(-EAGAIN));
+		ret = wait_event_interruptible(client->wait,
+					       (job = job_take(client, id)) != ERR_PTR(-EAGAIN));
 	} else {
 		left = deadline_ns - ktime_get_ns();
 		if (left <= 0)
 			return ERR_PTR(-ETIME);
-		ret = wait_event_interruptible_hrtimeout(client->wait,
-							 (job = job_take(client, id)) != ERR_PTR(-EAGAIN),
-							 ns_to_ktime(left));
+		ret = wait_event_interruptible_hrtimeout(
+			client->wait, (job = job_take(client, id)) != ERR_PTR(-EAGAIN),
+			ns_to_ktime(left));
 	}
 	/* The last look may have taken the job although the time was up or a signal came. */
 	if (job != ERR_PTR(-EAGAIN))

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loading an xclbin: the privileged step, since it says which registers are pointers. The card gets the whole file through card
- * memory, where it can be programmed from here; a card that cannot is believed to hold what the file describes.
+ * Loading an xclbin: the privileged step, since it says which registers are pointers. The card gets
+ * the whole file through card memory, where it can be programmed from here; a card that cannot is
+ * believed to hold what the file describes.
  */
 #include <linux/capability.h>
 #include <linux/io.h>
@@ -10,9 +11,12 @@
 #include "shell.h"
 
 #define XCLBIN_UUID_AT 416 /* struct axlf, m_header.uuid */
-#define UUID_BYTES     16
+#define UUID_BYTES 16
 
-/* The same UUID as what is loaded, and nothing to repair? Then there is nothing to do, whoever asks. */
+/*
+ * The same UUID as what is loaded, and nothing to repair? Then there is nothing to do, whoever
+ * asks.
+ */
 static bool already_loaded(struct smartssd_dev *sd, const struct smartssd_xclbin *arg, u8 *uuid)
 {
 	bool same;
@@ -61,7 +65,9 @@ static int load(struct smartssd_dev *sd, const void *data, u64 bytes)
 		return ret;
 	}
 	down_write(&sd->xclbin_lock);
-	/* A submit counts its job under the lock, so this count is no less than what is in flight. */
+	/*
+	 * A submit counts its job under the lock, so this count is no less than what is in flight.
+	 */
 	ret = atomic_read(&sd->nr_jobs) ? -EBUSY : 0;
 	if (!ret)
 		ret = program(sd, data, bytes);

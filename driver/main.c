@@ -8,9 +8,9 @@
 #include "compat.h"
 #include "shell.h"
 
-#define SMARTSSD_MINORS	   64
+#define SMARTSSD_MINORS 64
 #define HEALTH_INTERVAL_MS 1000
-#define MAX_TASKS	   64 /* READs, WRITEs and COPYs under way at the same time */
+#define MAX_TASKS 64 /* READs, WRITEs and COPYs under way at the same time */
 
 struct class *smartssd_class;
 static dev_t smartssd_devt;
@@ -34,7 +34,9 @@ void smartssd_set_gone(struct smartssd_dev *sd)
 {
 	if (xchg(&sd->gone, true))
 		return;
-	/* The caller may hold locks that ending the jobs needs. Before wq exists there are no jobs. */
+	/*
+	 * The caller may hold locks that ending the jobs needs. Before wq exists there are no jobs.
+	 */
 	if (sd->wq)
 		queue_work(system_long_wq, &sd->gone_work);
 }
@@ -64,7 +66,8 @@ static void smartssd_health_work(struct work_struct *work)
 	open = !list_empty(&sd->clients);
 	mutex_unlock(&sd->clients_lock);
 	if (open)
-		queue_delayed_work(system_long_wq, &sd->health, msecs_to_jiffies(HEALTH_INTERVAL_MS));
+		queue_delayed_work(system_long_wq, &sd->health,
+				   msecs_to_jiffies(HEALTH_INTERVAL_MS));
 }
 
 static void smartssd_dev_release(struct device *dev)
@@ -77,7 +80,8 @@ static void smartssd_dev_release(struct device *dev)
 	kfree(sd);
 }
 
-static struct smartssd_dev *smartssd_dev_alloc(struct pci_dev *pdev, const struct smartssd_shell *shell)
+static struct smartssd_dev *smartssd_dev_alloc(struct pci_dev *pdev,
+					       const struct smartssd_shell *shell)
 {
 	struct smartssd_dev *sd = kzalloc(sizeof(*sd), GFP_KERNEL);
 	int ret;
@@ -131,7 +135,9 @@ static void smartssd_release_regions(void *pdev)
 	pci_release_regions(pdev);
 }
 
-/* The BARs must stay decoded until the last peer page is back, which is after remove: so managed. */
+/*
+ * The BARs must stay decoded until the last peer page is back, which is after remove: so managed.
+ */
 static int smartssd_enable(struct pci_dev *pdev)
 {
 	int ret = pcim_enable_device(pdev);
@@ -187,8 +193,9 @@ static int smartssd_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (ret)
 		goto cleanup_irq;
 	smartssd_debugfs_add(sd);
-	dev_info(&pdev->dev, "smartssd%d: %s shell, %llu MiB card memory, peer DMA: %s\n", sd->id, sd->shell->name,
-		 sd->aperture_bytes >> 20, smartssd_peer_text(smartssd_peer_card(sd)));
+	dev_info(&pdev->dev, "smartssd%d: %s shell, %llu MiB card memory, peer DMA: %s\n", sd->id,
+		 sd->shell->name, sd->aperture_bytes >> 20,
+		 smartssd_peer_text(smartssd_peer_card(sd)));
 	return 0;
 
 cleanup_irq:
@@ -230,8 +237,8 @@ static void smartssd_remove(struct pci_dev *pdev)
 	up_write(&sd->xclbin_lock);
 
 	/*
-	 * Memory: mappings, exports, BOs. After remove the devres of the peer memory waits until whoever still does I/O to the pages is
-	 * through with it.
+	 * Memory: mappings, exports, BOs. After remove the devres of the peer memory waits until
+	 * whoever still does I/O to the pages is through with it.
 	 */
 	smartssd_unmap_clients(sd);
 	smartssd_bufs_revoke(sd);
@@ -248,6 +255,14 @@ static struct pci_driver smartssd_driver = {
 	.remove = smartssd_remove,
 };
 
+/* For a group of users, as with other accelerators; which group is udev's. */
+static char *smartssd_devnode(smartssd_devnode_dev *dev, umode_t *mode)
+{
+	if (mode)
+		*mode = 0660;
+	return NULL;
+}
+
 static int __init smartssd_init(void)
 {
 	int ret;
@@ -255,6 +270,7 @@ static int __init smartssd_init(void)
 	smartssd_class = smartssd_class_create("smartssd");
 	if (IS_ERR(smartssd_class))
 		return PTR_ERR(smartssd_class);
+	smartssd_class->devnode = smartssd_devnode;
 	ret = alloc_chrdev_region(&smartssd_devt, 0, SMARTSSD_MINORS, "smartssd");
 	if (ret)
 		goto destroy_class;

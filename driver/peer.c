@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Can data go from an SSD to this card without passing the host? For the card as such (is there a sibling SSD, is there a route to it)
- * and for each file (does all that lies between it and its drive pass peer pages on). Every "no" has a name.
+ * Can data go from an SSD to this card without passing the host? For the card as such (is there a
+ * sibling SSD, is there a route to it) and for each file (does all that lies between it and its
+ * drive pass peer pages on). Every "no" has a name.
  */
 #include <linux/blkdev.h>
 #include <linux/device.h>
@@ -17,12 +18,15 @@ static const struct {
 } reasons[SMARTSSD_PEER_NR] = {
 	[SMARTSSD_PEER_OK] = { "ok", "data goes peer to peer" },
 	[SMARTSSD_PEER_NO_KERNEL] = { "no-kernel", "this kernel has no CONFIG_PCI_P2PDMA" },
-	[SMARTSSD_PEER_NO_PROVIDER] = { "no-provider", "the aperture could not be registered for peer DMA" },
+	[SMARTSSD_PEER_NO_PROVIDER] = { "no-provider",
+					"the aperture could not be registered for peer DMA" },
 	[SMARTSSD_PEER_NO_SSD] = { "no-ssd", "no NVMe device behind the card's switch" },
 	[SMARTSSD_PEER_NO_ROUTE] = { "no-route", "ACS redirect or a root complex in between" },
-	[SMARTSSD_PEER_NOT_SIBLING] = { "not-sibling", "the file is on a device without a route to this card" },
+	[SMARTSSD_PEER_NOT_SIBLING] = { "not-sibling",
+					"the file is on a device without a route to this card" },
 	[SMARTSSD_PEER_NO_QUEUE] = { "no-queue", "the block device does not take peer pages" },
-	[SMARTSSD_PEER_NO_FILESYSTEM] = { "no-filesystem", "the filesystem is not known to pass peer pages on" },
+	[SMARTSSD_PEER_NO_FILESYSTEM] = { "no-filesystem",
+					  "the filesystem is not known to pass peer pages on" },
 	[SMARTSSD_PEER_NO_DIRECT] = { "no-direct", "the file cannot do direct I/O" },
 	[SMARTSSD_PEER_OFF] = { "off", "switched off" },
 	[SMARTSSD_PEER_UNALIGNED] = { "unaligned", "an extent is not aligned" },
@@ -106,8 +110,8 @@ u32 smartssd_peer_card(struct smartssd_dev *sd)
 }
 
 /*
- * Filesystems whose direct I/O hands the caller's pages to the block device as they are. xfs may keep a file's data on its realtime
- * device, which is not s_bdev.
+ * Filesystems whose direct I/O hands the caller's pages to the block device as they are. xfs may
+ * keep a file's data on its realtime device, which is not s_bdev.
  */
 static bool peer_filesystem(struct file *file)
 {
@@ -139,7 +143,10 @@ u32 smartssd_peer_file(struct smartssd_dev *sd, const struct smartssd_src *src)
 	}
 	if (!src->direct)
 		return SMARTSSD_PEER_NO_DIRECT;
-	/* The block layer tests this for user pages only. Multipath heads, dm, md and virtio do not carry it. */
+	/*
+	 * The block layer tests this for user pages only. Multipath heads, dm, md and virtio do not
+	 * carry it.
+	 */
 	if (!blk_queue_pci_p2pdma(bdev_get_queue(bdev)))
 		return SMARTSSD_PEER_NO_QUEUE;
 	dev = disk_to_dev(bdev->bd_disk);

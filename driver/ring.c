@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Register accesses over shared memory (core/regs.h, "ivshmem transport"), with PCIe's own manners: writes are posted, a read completes
- * after all earlier writes, and a card that does not answer reads as all ones. The other side is not trusted: a wait is
- * bounded, and indices that make no sense end the conversation for good.
+ * Register accesses over shared memory (core/regs.h, "ivshmem transport"), with PCIe's own manners:
+ * writes are posted, a read completes after all earlier writes, and a card that does not answer
+ * reads as all ones. The other side is not trusted: a wait is bounded, and indices that make no
+ * sense end the conversation for good.
  */
 #include <linux/delay.h>
 #include <linux/io.h>
@@ -12,12 +13,14 @@
 #include "shell.h"
 
 #define RING_BAR_REGS 0
-#define RING_BAR_MEM  2
-#define RING_SPINS    20
+#define RING_BAR_MEM 2
+#define RING_SPINS 20
+#define RING_LOOKS 500
 
 static unsigned int ring_timeout_ms = 2000;
 module_param(ring_timeout_ms, uint, 0644);
-MODULE_PARM_DESC(ring_timeout_ms, "how long an emulated card may leave a register access unanswered (default 2000)");
+MODULE_PARM_DESC(ring_timeout_ms,
+		 "how long an emulated card may leave a register access unanswered (default 2000)");
 
 /*
  * struct smartssd_ring - our side of the ring
@@ -34,14 +37,17 @@ struct smartssd_ring {
 	bool broken;
 };
 
-/* Wait until at most @limit entries are not yet taken. */
+/*
+ * Wait until at most @limit entries are not yet taken. The card must leave both the time and a
+ * number of looks unused: when the whole machine stood still, time alone proves nothing.
+ */
 static bool ring_wait(struct smartssd_ring *ring, u32 limit)
 {
 	ktime_t deadline = ktime_add_ms(ktime_get(), ring_timeout_ms);
-	u32 tail, used, last = 0, spins;
+	u32 tail, used, last = 0, looks;
 
 	lockdep_assert_held(&ring->lock);
-	for (spins = 0;; spins++) {
+	for (looks = 0;; looks++) {
 		tail = readl(&ring->shared->tail);
 		used = ring->head - tail;
 		if (used > EMU_RING_ENTRIES)
@@ -50,18 +56,20 @@ static bool ring_wait(struct smartssd_ring *ring, u32 limit)
 			return true;
 		if (used != last) {
 			last = used;
+			looks = 0;
 			deadline = ktime_add_ms(ktime_get(), ring_timeout_ms);
-		} else if (ktime_after(ktime_get(), deadline)) {
+		} else if (looks > RING_LOOKS && ktime_after(ktime_get(), deadline)) {
 			return false;
 		}
-		if (spins < RING_SPINS)
+		if (looks < RING_SPINS)
 			cpu_relax();
 		else
 			usleep_range(20, 100);
 	}
 }
 
-static struct emu_ring_entry __iomem *ring_push(struct smartssd_ring *ring, u32 op, u32 addr, u32 value)
+static struct emu_ring_entry __iomem *ring_push(struct smartssd_ring *ring, u32 op, u32 addr,
+						u32 value)
 {
 	struct emu_ring_entry __iomem *e;
 
@@ -73,7 +81,7 @@ static struct emu_ring_entry __iomem *ring_push(struct smartssd_ring *ring, u32 
 	writel(value, &e->value);
 	wmb(); /* the entry is complete before the card sees it */
 	writel(++ring->head, &ring->shared->head);
-	mb(); /* the card sets sleeping, then looks at head; we the other way round: one of us sees the other */
+	mb(); /* the card sets sleeping, then looks at head; we do it the other way round */
 	if (readl(&ring->shared->sleeping))
 		writel(ring->peer << 16, ring->regs + IVSHMEM_DOORBELL);
 	return e;
@@ -131,7 +139,8 @@ int smartssd_ring_open(struct smartssd_dev *sd)
 	if (!ring)
 		return -ENOMEM;
 	mutex_init(&ring->lock);
-	ring->shared = devm_ioremap(&pdev->dev, pci_resource_start(pdev, RING_BAR_MEM), sizeof(*ring->shared));
+	ring->shared = devm_ioremap(&pdev->dev, pci_resource_start(pdev, RING_BAR_MEM),
+				    sizeof(*ring->shared));
 	ring->regs = devm_ioremap(&pdev->dev, pci_resource_start(pdev, RING_BAR_REGS),
 				  pci_resource_len(pdev, RING_BAR_REGS));
 	if (!ring->shared || !ring->regs)
@@ -146,12 +155,15 @@ int smartssd_ring_open(struct smartssd_dev *sd)
 	}
 	ddr = readq(&ring->shared->ddr_bytes);
 	if (!ddr || !IS_ALIGNED(ddr, PAGE_SIZE) || ddr > bytes - SMARTSSD_WINDOW_BYTES) {
-		dev_err(&pdev->dev, "emulated card claims %llu bytes of memory, its BAR has %llu\n", ddr,
-			(u64)bytes - SMARTSSD_WINDOW_BYTES);
+		dev_err(&pdev->dev, "emulated card claims %llu bytes of memory, its BAR has %llu\n",
+			ddr, (u64)bytes - SMARTSSD_WINDOW_BYTES);
 		return -ENODEV;
 	}
 	ring->peer = readl(&ring->shared->card_peer);
-	/* An earlier driver's unanswered accesses are not ours: go on where head stands, the card catches up. */
+	/*
+	 * An earlier driver's unanswered accesses are not ours: go on where head stands, the card
+	 * catches up.
+	 */
 	ring->head = readl(&ring->shared->head);
 	tail = readl(&ring->shared->tail);
 	if (ring->head - tail > EMU_RING_ENTRIES)

@@ -2,13 +2,15 @@
 /*
  * The table of shells.
  *
- * SmartSSD, 10ee:6988 (the user function): the user window is BAR 0 (32 MiB), the card memory is the prefetchable BAR 4 (8 GiB, of which
- * 4 GiB are there), offset = card address. Never run on hardware. What the user function cannot do is not pretended: it cannot
- * program the FPGA (that is the management function's, with the vendor's tools), so loading an xclbin only adopts what
- * was programmed; it cannot reset a single CU; and how the shell routes CU interrupts to MSI-X is not public, so CUs are polled.
+ * SmartSSD, 10ee:6988 (the user function): the user window is BAR 0 (32 MiB), the card memory is
+ * the prefetchable BAR 4 (8 GiB, of which 4 GiB are there), offset = card address. Never run on
+ * hardware. What the user function cannot do is not pretended: it cannot program the FPGA (that is
+ * the management function's, with the vendor's tools), so loading an xclbin only adopts what was
+ * programmed; it cannot reset a single CU; and how the shell routes CU interrupts to MSI-X is not
+ * public, so CUs are polled.
  *
- * ivshmem, 1af4:1110: a card process behind QEMU's ivshmem-doorbell. Registers go through the ring at the start of BAR 2, the card memory
- * is the rest of it.
+ * ivshmem, 1af4:1110: a card process behind QEMU's ivshmem-doorbell. Registers go through the ring
+ * at the start of BAR 2, the card memory is the rest of it.
  */
 #include <linux/delay.h>
 #include <linux/io.h>
@@ -36,8 +38,9 @@ static int hw_setup(struct smartssd_dev *sd)
 {
 	struct pci_dev *pdev = sd->pdev;
 
-	if (pci_resource_len(pdev, 0) < SMARTSSD_WINDOW_BYTES || pci_resource_len(pdev, 4) < SMARTSSD_DDR_BYTES) {
-		dev_err(&pdev->dev, "BARs are not those of a SmartSSD shell; were they assigned (warm reboot)?\n");
+	if (pci_resource_len(pdev, 0) < SMARTSSD_WINDOW_BYTES ||
+	    pci_resource_len(pdev, 4) < SMARTSSD_DDR_BYTES) {
+		dev_err(&pdev->dev, "BARs are not those of a SmartSSD shell; unassigned?\n");
 		return -ENODEV;
 	}
 	sd->window = devm_ioremap(&pdev->dev, pci_resource_start(pdev, 0), SMARTSSD_WINDOW_BYTES);
@@ -93,7 +96,8 @@ static int emu_program(struct smartssd_dev *sd, u64 address, u64 bytes)
 
 	ret = smartssd_emu_program(&bus, address, bytes, emu_sleep, &status);
 	if (ret)
-		dev_err_ratelimited(&sd->pdev->dev, "the card refused the xclbin: %d, status %u\n", ret, status);
+		dev_err_ratelimited(&sd->pdev->dev, "the card refused the xclbin: %d, status %u\n",
+				    ret, status);
 	return ret;
 }
 
@@ -134,7 +138,8 @@ const struct smartssd_shell smartssd_shells[] = {
 	[SHELL_IVSHMEM] = {
 		.name = "ivshmem",
 		.id = SMARTSSD_SHELL_IVSHMEM,
-		.features = SMARTSSD_FEATURE_EMULATED | SMARTSSD_FEATURE_PROGRAM | SMARTSSD_FEATURE_CU_RESET,
+		.features = SMARTSSD_FEATURE_EMULATED | SMARTSSD_FEATURE_PROGRAM |
+			    SMARTSSD_FEATURE_CU_RESET,
 		.aperture_bar = 2,
 		.aperture_offset = SMARTSSD_WINDOW_BYTES,
 		.setup = emu_setup,

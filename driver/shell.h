@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Shells: the ways to reach a card. What differs between them is in this table and behind these operations. */
+/*
+ * Shells: the ways to reach a card. What differs between them is in this table and behind these
+ * operations.
+ */
 #ifndef SMARTSSD_SHELL_H
 #define SMARTSSD_SHELL_H
 
@@ -11,7 +14,8 @@
  * @features: SMARTSSD_FEATURE_* that the shell brings
  * @aperture_bar: BAR through which the card memory is visible ...
  * @aperture_offset: ... from here on
- * @setup: find window, aperture size (sd->aperture_bytes) and number of vectors; -ENODEV: not such a card
+ * @setup: find window, aperture size (sd->aperture_bytes) and number of vectors; -ENODEV: not such
+ *   a card
  * @cleanup: undo @setup
  * @read: register read; all ones from a card that is gone. May sleep
  * @write: register write. May sleep

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* /sys/class/smartssd/smartssdN/: what the card is, what it is paired with, what it did. One switch: peer_enabled. */
+/*
+ * /sys/class/smartssd/smartssdN/: what the card is, what it is paired with, what it did. One
+ * switch: peer_enabled.
+ */
 #include <linux/sysfs.h>
 #include <linux/uuid.h>
 
@@ -37,7 +40,8 @@ static ssize_t peer_enabled_show(struct device *dev, struct device_attribute *at
 	return sysfs_emit(buf, "%d\n", !READ_ONCE(to_sd(dev)->peer_off));
 }
 
-static ssize_t peer_enabled_store(struct device *dev, struct device_attribute *attr, const char *buf, size_t count)
+static ssize_t peer_enabled_store(struct device *dev, struct device_attribute *attr,
+				  const char *buf, size_t count)
 {
 	bool on;
 	int ret = kstrtobool(buf, &on);
@@ -83,15 +87,23 @@ static ssize_t dna_show(struct device *dev, struct device_attribute *attr, char 
 }
 static DEVICE_ATTR_RO(dna);
 
-/* What everybody did since the card was found, one "name value" per line; names as in struct smartssd_counters. */
+/*
+ * What everybody did since the card was found, one "name value" per line; names as in struct
+ * smartssd_counters.
+ */
 static ssize_t counters_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	static const char *const names[SMARTSSD_STAT_NR] = {
-		[SMARTSSD_STAT_SSD_TO_CARD] = "ssd_to_card",   [SMARTSSD_STAT_CARD_TO_SSD] = "card_to_ssd",
-		[SMARTSSD_STAT_HOST_TO_CARD] = "host_to_card", [SMARTSSD_STAT_CARD_TO_HOST] = "card_to_host",
-		[SMARTSSD_STAT_BOUNCE_READ] = "bounce_read",   [SMARTSSD_STAT_BOUNCE_WRITE] = "bounce_write",
-		[SMARTSSD_STAT_READS] = "reads",	       [SMARTSSD_STAT_WRITES] = "writes",
-		[SMARTSSD_STAT_RUNS] = "runs",		       [SMARTSSD_STAT_JOBS] = "jobs",
+		[SMARTSSD_STAT_SSD_TO_CARD] = "ssd_to_card",
+		[SMARTSSD_STAT_CARD_TO_SSD] = "card_to_ssd",
+		[SMARTSSD_STAT_HOST_TO_CARD] = "host_to_card",
+		[SMARTSSD_STAT_CARD_TO_HOST] = "card_to_host",
+		[SMARTSSD_STAT_BOUNCE_READ] = "bounce_read",
+		[SMARTSSD_STAT_BOUNCE_WRITE] = "bounce_write",
+		[SMARTSSD_STAT_READS] = "reads",
+		[SMARTSSD_STAT_WRITES] = "writes",
+		[SMARTSSD_STAT_RUNS] = "runs",
+		[SMARTSSD_STAT_JOBS] = "jobs",
 		[SMARTSSD_STAT_CU_FAULTS] = "cu_faults",
 	};
 	struct smartssd_dev *sd = to_sd(dev);
@@ -99,14 +111,17 @@ static ssize_t counters_show(struct device *dev, struct device_attribute *attr, 
 	int i;
 
 	for (i = 0; i < SMARTSSD_STAT_NR; i++)
-		n += sysfs_emit_at(buf, n, "%s %llu\n", names[i], (u64)atomic64_read(&sd->stats.v[i]));
+		n += sysfs_emit_at(buf, n, "%s %llu\n", names[i],
+				   (u64)atomic64_read(&sd->stats.v[i]));
 	return n;
 }
 static DEVICE_ATTR_RO(counters);
 
 static struct attribute *smartssd_attrs[] = {
-	&dev_attr_shell.attr,	    &dev_attr_ssd.attr,	      &dev_attr_peer.attr,     &dev_attr_peer_enabled.attr,
-	&dev_attr_xclbin_uuid.attr, &dev_attr_ddr_bytes.attr, &dev_attr_ddr_free.attr, &dev_attr_dna.attr,
+	&dev_attr_shell.attr,	    &dev_attr_ssd.attr,
+	&dev_attr_peer.attr,	    &dev_attr_peer_enabled.attr,
+	&dev_attr_xclbin_uuid.attr, &dev_attr_ddr_bytes.attr,
+	&dev_attr_ddr_free.attr,    &dev_attr_dna.attr,
 	&dev_attr_counters.attr,    NULL,
 };
 

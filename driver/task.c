@@ -1,43 +1,92 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* From a command of the caller to a task: checked, copied, with a reference to everything it will use. */
+/*
+ * From a command of the caller to a task: checked, copied, with a reference to everything it will
+ * use.
+ */
 #include <linux/fs.h>
 #include <linux/sched/mm.h>
 #include <linux/uaccess.h>
 
 #include "drv.h"
 
-static int prepare_rw(struct smartssd_task *task, struct smartssd_client *client, const struct smartssd_cmd *cmd,
-		      u32 *nr_extents)
+static int copy_in_rw(struct smartssd_task *task, const struct smartssd_cmd *cmd, u32 *nr_extents)
 {
-	bool write = cmd->op == SMARTSSD_OP_WRITE;
-	u32 nr = cmd->rw.nr_extents, bad;
-	struct file *file;
+	u32 nr = cmd->rw.nr_extents;
 
 	*nr_extents += nr;
 	if (*nr_extents > SMARTSSD_MAX_JOB_EXTENTS)
 		return -EINVAL;
+	INIT_WORK(&task->work, smartssd_io_work);
+	task->result.detail = ~0ull;
 	task->rw.nr = nr;
 	task->rw.ext = kvmalloc_array(nr, sizeof(*task->rw.ext), GFP_KERNEL_ACCOUNT);
 	if (!task->rw.ext)
 		return -ENOMEM;
-	if (copy_from_user(task->rw.ext, u64_to_user_ptr(cmd->rw.extents), nr * sizeof(*task->rw.ext)))
+	if (copy_from_user(task->rw.ext, u64_to_user_ptr(cmd->rw.extents),
+			   nr * sizeof(*task->rw.ext)))
 		return -EFAULT;
+	return 0;
+}
+
+static int copy_in_run(struct smartssd_task *task, const struct smartssd_cmd *cmd)
+{
+	u32 nr = cmd->run.nr_args;
+
+	task->run.args = kmalloc_array(nr + 1, sizeof(*task->run.args), GFP_KERNEL_ACCOUNT);
+	if (!task->run.args)
+		return -ENOMEM;
+	if (copy_from_user(task->run.args, u64_to_user_ptr(cmd->run.args),
+			   nr * sizeof(*task->run.args)))
+		return -EFAULT;
+	return 0;
+}
+
+int smartssd_task_copy_in(struct smartssd_task *task, const struct smartssd_cmd *cmd,
+			  u32 *nr_extents)
+{
+	int ret = smartssd_check_cmd(cmd, task->index);
+
+	if (ret)
+		return ret;
+	task->op = cmd->op;
+	task->flags = cmd->flags;
+	switch (cmd->op) {
+	case SMARTSSD_OP_READ:
+	case SMARTSSD_OP_WRITE:
+		return copy_in_rw(task, cmd, nr_extents);
+	case SMARTSSD_OP_RUN:
+		return copy_in_run(task, cmd);
+	default:
+		INIT_WORK(&task->work, smartssd_copy_work);
+		return 0;
+	}
+}
+
+static int resolve_rw(struct smartssd_task *task, struct smartssd_client *client,
+		      const struct smartssd_cmd *cmd)
+{
+	bool write = cmd->op == SMARTSSD_OP_WRITE;
+	struct file *file;
+	u32 bad;
+
 	task->rw.src = smartssd_src_find(client, cmd->rw.file);
 	task->rw.buf = smartssd_buf_find(client, cmd->rw.bo);
 	if (!task->rw.src || !task->rw.buf)
 		return -ENOENT;
 	file = task->rw.src->file;
-	/* Writing at a place of one's choice is not what an append-only descriptor was opened for. */
-	if (!(file->f_mode & (write ? FMODE_WRITE : FMODE_READ)) || (write && (file->f_flags & O_APPEND)))
+	/* Writing at a place of one's choice is not what an appending descriptor is for. */
+	if (!(file->f_mode & (write ? FMODE_WRITE : FMODE_READ)) ||
+	    (write && (file->f_flags & O_APPEND)))
 		return -EBADF;
 	if (task->rw.buf->sd != client->sd)
 		return -EINVAL;
-	return smartssd_check_extents(task->rw.ext, nr, task->rw.buf->bytes, smartssd_src_bytes(task->rw.src), write,
-				      &bad);
+	return smartssd_check_extents(task->rw.ext, task->rw.nr, task->rw.buf->bytes,
+				      smartssd_src_bytes(task->rw.src), write, &bad);
 }
 
 /* One side of a copy that is a BO. core/cmd.c has seen that the sum does not wrap. */
-static int prepare_side(struct smartssd_client *client, u32 id, u64 offset, u64 bytes, struct smartssd_buf **buf)
+static int resolve_side(struct smartssd_client *client, u32 id, u64 offset, u64 bytes,
+			struct smartssd_buf **buf)
 {
 	*buf = smartssd_buf_find(client, id);
 	if (!*buf)
@@ -45,7 +94,8 @@ static int prepare_side(struct smartssd_client *client, u32 id, u64 offset, u64 
 	return offset + bytes > (*buf)->bytes ? -EINVAL : 0;
 }
 
-static int prepare_copy(struct smartssd_task *task, struct smartssd_client *client, const struct smartssd_cmd *cmd)
+static int resolve_copy(struct smartssd_task *task, struct smartssd_client *client,
+			const struct smartssd_cmd *cmd)
 {
 	int ret = 0;
 
@@ -54,9 +104,11 @@ static int prepare_copy(struct smartssd_task *task, struct smartssd_client *clie
 	task->copy.dst_offset = cmd->copy.dst_offset;
 	task->copy.bytes = cmd->copy.bytes;
 	if (cmd->op != SMARTSSD_OP_COPY_TO)
-		ret = prepare_side(client, cmd->copy.src_bo, cmd->copy.src_offset, cmd->copy.bytes, &task->copy.src);
+		ret = resolve_side(client, cmd->copy.src_bo, cmd->copy.src_offset, cmd->copy.bytes,
+				   &task->copy.src);
 	if (!ret && cmd->op != SMARTSSD_OP_COPY_FROM)
-		ret = prepare_side(client, cmd->copy.dst_bo, cmd->copy.dst_offset, cmd->copy.bytes, &task->copy.dst);
+		ret = resolve_side(client, cmd->copy.dst_bo, cmd->copy.dst_offset, cmd->copy.bytes,
+				   &task->copy.dst);
 	if (!ret && cmd->op != SMARTSSD_OP_COPY_BO && !task->job->mm) {
 		task->job->mm = current->mm;
 		mmgrab(current->mm);
@@ -67,7 +119,6 @@ static int prepare_copy(struct smartssd_task *task, struct smartssd_client *clie
 struct run_scratch {
 	struct smartssd_client *client;
 	struct smartssd_task *task;
-	struct smartssd_arg args[SMARTSSD_MAX_ARGS];
 	struct smartssd_reg regs[SMARTSSD_MAX_REGS];
 };
 
@@ -100,7 +151,8 @@ static int run_mask(struct smartssd_dev *sd, u64 mask, u32 *first)
 	return 0;
 }
 
-static int prepare_run(struct smartssd_task *task, struct smartssd_client *client, const struct smartssd_cmd *cmd)
+static int resolve_run(struct smartssd_task *task, struct smartssd_client *client,
+		       const struct smartssd_cmd *cmd)
 {
 	struct smartssd_dev *sd = client->sd;
 	struct run_scratch *scratch;
@@ -122,43 +174,33 @@ static int prepare_run(struct smartssd_task *task, struct smartssd_client *clien
 	}
 	scratch->client = client;
 	scratch->task = task;
-	ret = -EFAULT;
-	if (copy_from_user(scratch->args, u64_to_user_ptr(cmd->run.args),
-			   cmd->run.nr_args * sizeof(*scratch->args)))
-		goto out;
-	ret = smartssd_build_regs(sd->info, cu, scratch->args, cmd->run.nr_args, run_lookup, scratch, scratch->regs,
-				  &nr_regs);
+	ret = smartssd_build_regs(sd->info, cu, task->run.args, cmd->run.nr_args, run_lookup,
+				  scratch, scratch->regs, &nr_regs);
 	if (ret)
 		goto out;
 	task->run.nr_regs = nr_regs;
-	task->run.regs = kmemdup(scratch->regs, nr_regs * sizeof(*scratch->regs), GFP_KERNEL_ACCOUNT);
+	task->run.regs =
+		kmemdup(scratch->regs, nr_regs * sizeof(*scratch->regs), GFP_KERNEL_ACCOUNT);
 	if (nr_regs && !task->run.regs)
 		ret = -ENOMEM;
 out:
 	kfree(scratch);
+	kfree(task->run.args);
+	task->run.args = NULL;
 	return ret;
 }
 
-int smartssd_task_prepare(struct smartssd_task *task, struct smartssd_client *client, const struct smartssd_cmd *cmd,
-			  u32 *nr_extents)
+int smartssd_task_resolve(struct smartssd_task *task, struct smartssd_client *client,
+			  const struct smartssd_cmd *cmd)
 {
-	int ret = smartssd_check_cmd(cmd, task->index);
-
-	if (ret)
-		return ret;
-	task->op = cmd->op;
-	task->flags = cmd->flags;
 	switch (cmd->op) {
 	case SMARTSSD_OP_READ:
 	case SMARTSSD_OP_WRITE:
-		INIT_WORK(&task->work, smartssd_io_work);
-		task->result.detail = ~0ull;
-		return prepare_rw(task, client, cmd, nr_extents);
+		return resolve_rw(task, client, cmd);
 	case SMARTSSD_OP_RUN:
-		return prepare_run(task, client, cmd);
+		return resolve_run(task, client, cmd);
 	default:
-		INIT_WORK(&task->work, smartssd_copy_work);
-		return prepare_copy(task, client, cmd);
+		return resolve_copy(task, client, cmd);
 	}
 }
 
@@ -186,6 +228,7 @@ void smartssd_task_release(struct smartssd_task *task)
 			smartssd_buf_put(task->run.bufs[i]);
 		kfree(task->run.bufs);
 		kfree(task->run.regs);
+		kfree(task->run.args);
 		memset(&task->run, 0, sizeof(task->run));
 		break;
 	}

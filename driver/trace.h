@@ -23,12 +23,13 @@ TRACE_EVENT(smartssd_submit,
 		__entry->nr_cmds = nr_cmds;
 		__entry->nr_extents = nr_extents;
 	),
-	TP_printk("smartssd%d job=%llu cmds=%u extents=%u", __entry->card, __entry->job, __entry->nr_cmds,
-		  __entry->nr_extents)
+	TP_printk("smartssd%d job=%llu cmds=%u extents=%u", __entry->card, __entry->job,
+		  __entry->nr_cmds, __entry->nr_extents)
 );
 
 TRACE_EVENT(smartssd_io_done,
-	TP_PROTO(int card, u64 job, u32 cmd, bool write, u64 requests, u64 bytes, u32 path, int status),
+	TP_PROTO(int card, u64 job, u32 cmd, bool write, u64 requests, u64 bytes, u32 path,
+		 int status),
 	TP_ARGS(card, job, cmd, write, requests, bytes, path, status),
 	TP_STRUCT__entry(
 		__field(int, card)
@@ -50,9 +51,9 @@ TRACE_EVENT(smartssd_io_done,
 		__entry->path = path;
 		__entry->status = status;
 	),
-	TP_printk("smartssd%d job=%llu cmd=%u %s requests=%llu bytes=%llu path=%u status=%d", __entry->card,
-		  __entry->job, __entry->cmd, __entry->write ? "write" : "read", __entry->requests,
-		  __entry->bytes, __entry->path, __entry->status)
+	TP_printk("smartssd%d job=%llu cmd=%u %s requests=%llu bytes=%llu path=%u status=%d",
+		  __entry->card, __entry->job, __entry->cmd, __entry->write ? "write" : "read",
+		  __entry->requests, __entry->bytes, __entry->path, __entry->status)
 );
 
 TRACE_EVENT(smartssd_cu_done,
