@@ -93,6 +93,7 @@ int main(void)
 	smartssd_close(dev);
 	qsort(took, ROUNDS, sizeof(took[0]), compare);
 	printf("launch of an empty kernel, submit to result, one core, %d times: median %.2f us, p99 %.2f us "
-	       "(wanted: median under 10 us: %s)\n", ROUNDS, took[ROUNDS / 2] / 1e3, took[ROUNDS * 99 / 100] / 1e3, took[ROUNDS / 2] < 10000 ? "yes" : "no");
+	       "(wanted: median under 10 us: %s)\n", ROUNDS,
+	       took[ROUNDS / 2] / 1e3, took[ROUNDS * 99 / 100] / 1e3, took[ROUNDS / 2] < 10000 ? "yes" : "no");
 	return 0;
 }

@@ -131,7 +131,7 @@ START_TEST(random_reads)
 	want = malloc(bo.bytes);
 	f = t_register(emu, fd);
 	ck_assert_uint_eq(f.bytes, size);
-	for (round = 0; round < 4; round++) {
+	for (round = 0; round < 2; round++) {
 		uint32_t n = random_extents(&seed, e, MAX, bo.bytes, size, _i & 1);
 		struct smartssd_cmd c = t_rw(SMARTSSD_OP_READ, f.file, bo.bo, e, n);
 		struct smartssd_counters before = t_counters(emu), after;
@@ -347,7 +347,7 @@ END_TEST
 /* Many commands at once, the queue full all the time. */
 START_TEST(many_reads_in_one_job)
 {
-	enum { N = 64, PIECES = 1000 };
+	enum { N = 32, PIECES = 1000 };
 	struct emu *emu = t_open_bare("ddr=64M");
 	int fd = t_file(FILE_BYTES, O_RDONLY), i, k;
 	struct smartssd_file f = t_register(emu, fd);
@@ -355,7 +355,7 @@ START_TEST(many_reads_in_one_job)
 	struct smartssd_bo bo = t_bo(emu, N * PIECES * 512);
 	struct smartssd_cmd c[N];
 	uint8_t *mem = t_map(emu, &bo);
-	uint64_t seed = t_seed("many_reads_in_one_job"), j;
+	uint64_t seed = t_seed("many_reads_in_one_job"), wrong = 0, j;
 
 	for (i = 0; i < N * PIECES; i++)
 		e[i] = (struct smartssd_extent){ t_random(&seed) % (FILE_BYTES / 512) * 512, (uint64_t)i * 512, 512 };
@@ -365,8 +365,9 @@ START_TEST(many_reads_in_one_job)
 	for (i = 0; i < N * PIECES; i++)
 		for (k = 0; k < 512; k += 73) {
 			j = (uint64_t)i * 512 + k;
-			ck_assert_uint_eq(mem[j], t_byte(e[i].file_offset + k));
+			wrong += mem[j] != t_byte(e[i].file_offset + k);
 		}
+	ck_assert_uint_eq(wrong, 0);
 	ck_assert_uint_eq(t_counters(emu).ssd_to_card, N * PIECES * 512);
 	ck_assert_int_eq(emu_munmap(emu, mem, bo.bytes), 0);
 	free(e);
@@ -422,7 +423,7 @@ START_TEST(short_transfers_are_continued)
 	struct smartssd_extent e[2] = { { 0, 0, 65536 }, { 70001, 70001, 65536 } }, w = { 0, 1, 50000 };
 	struct smartssd_cmd c[2];
 	uint8_t *mem, *host = malloc(200000);
-	uint64_t i;
+	uint64_t wrong = 0, i;
 
 	forbid_io_uring();
 	emu = t_open_bare("ddr=64M");
@@ -435,8 +436,16 @@ START_TEST(short_transfers_are_continued)
 	c[1] = t_copy_from(host, bo.bo, 0, 200000);
 	c[1].dep[0] = 1;
 	ck_assert_int_eq(t_run(emu, c, 2, NULL), 0);
-	for (i = 0; i < 200000; i++)
-		ck_assert_uint_eq(host[i], i < 65536 || (i >= 70001 && i < 100001) ? t_byte(i) : i >= 70001 && i < 135537 ? 0 : 0xee);
+	for (i = 0; i < 200000; i++) {
+		uint8_t want = 0xee;
+
+		if (i < 65536 || (i >= 70001 && i < 100001))
+			want = t_byte(i);
+		else if (i >= 70001 && i < 135537)
+			want = 0;
+		wrong += host[i] != want;
+	}
+	ck_assert_uint_eq(wrong, 0);
 	for (i = 0; i < 200000; i++)
 		host[i] = t_byte(i * 5);
 	c[0] = t_copy_to(bo.bo, 0, host, 200000);
