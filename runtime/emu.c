@@ -460,7 +460,7 @@ static bool is_gone(struct emu *emu)
 	bool gone;
 
 	pthread_mutex_lock(&emu->lock);
-	if (!emu->gone && card_read(emu->card, EMU_ID) != EMU_ID_VALUE) {
+	if (!emu->gone && card_is_gone(emu->card)) {
 		emu_set_gone(emu);
 		emu_progress(emu);
 	}

@@ -254,6 +254,9 @@ void emu_drive(struct emu *emu, u64 deadline)
 	event = card_poll(emu->card, deadline > now ? deadline - now : 0) > 0;
 	pthread_mutex_lock(&emu->lock);
 	emu->driving = false;
+	/* What PCI tells a driver by a surprise-removal event; else the next look at a register would find it. */
+	if (card_is_gone(emu->card))
+		emu_set_gone(emu);
 	emu_cu_service(emu, event);
 	emu_progress(emu);
 }
