@@ -25,10 +25,40 @@
 
 /* In the order of names[] */
 enum {
-	ARG_X, ARG_W, ARG_COEF, ARG_Y, ARG_STATUS,
-	ARG_FIRST_FILTER, ARG_FILTERS, ARG_GROUP_FILTERS, ARG_CHANNELS, ARG_IN_H, ARG_IN_W, ARG_BAND_ROW, ARG_BAND_ROWS,
-	ARG_KERNEL_H, ARG_KERNEL_W, ARG_STRIDE, ARG_DILATION, ARG_PAD_TOP, ARG_PAD_LEFT, ARG_OUT_W, ARG_OUT_ROW, ARG_OUT_ROWS, ARG_OUT_COL,
-	ARG_OUT_COLS, ARG_X_PITCH, ARG_X_STRIDE, ARG_X_SKEW, ARG_X_MASK, ARG_Y_PITCH, ARG_X_ZERO, ARG_Y_ZERO, ARG_FLAGS, ARG_CLIP_LO, ARG_CLIP_HI,
+	ARG_X,
+	ARG_W,
+	ARG_COEF,
+	ARG_Y,
+	ARG_STATUS,
+	ARG_FIRST_FILTER,
+	ARG_FILTERS,
+	ARG_GROUP_FILTERS,
+	ARG_CHANNELS,
+	ARG_IN_H,
+	ARG_IN_W,
+	ARG_BAND_ROW,
+	ARG_BAND_ROWS,
+	ARG_KERNEL_H,
+	ARG_KERNEL_W,
+	ARG_STRIDE,
+	ARG_DILATION,
+	ARG_PAD_TOP,
+	ARG_PAD_LEFT,
+	ARG_OUT_W,
+	ARG_OUT_ROW,
+	ARG_OUT_ROWS,
+	ARG_OUT_COL,
+	ARG_OUT_COLS,
+	ARG_X_PITCH,
+	ARG_X_STRIDE,
+	ARG_X_SKEW,
+	ARG_X_MASK,
+	ARG_Y_PITCH,
+	ARG_X_ZERO,
+	ARG_Y_ZERO,
+	ARG_FLAGS,
+	ARG_CLIP_LO,
+	ARG_CLIP_HI,
 	ARG_NR
 };
 
@@ -74,11 +104,18 @@ struct conv2d_call {
 	uint64_t done;	     /* tiles */
 };
 
+/* @cmd: what smartssd_list_... returned, an error. */
+static int cannot_extend(struct conv2d_call *c, struct smartssd_list *list, int cmd)
+{
+	return smartssd_fail(c->op.err, cmd, "a list of %u commands cannot be extended: %s", smartssd_list_count(list),
+			     strerror(-cmd));
+}
+
 /* Take @cmd (or an error) as the next transfer. */
 static int link_transfer(struct conv2d_call *c, struct smartssd_list *list, int cmd)
 {
 	if (cmd < 0)
-		return smartssd_fail(c->op.err, cmd, "a list of %u commands cannot be extended: %s", smartssd_list_count(list), strerror(-cmd));
+		return cannot_extend(c, list, cmd);
 	if (c->chain[1] >= 0)
 		smartssd_list_depend(list, cmd, c->chain[1]);
 	c->chain[1] = c->chain[0];
@@ -114,10 +151,13 @@ static int no_memory(struct conv2d_call *c)
 static int add_weights(struct conv2d_call *c, struct smartssd_list *list, uint32_t filter, uint32_t filters)
 {
 	const struct conv2d_layer *l = &c->plan.layer;
-	uint64_t each = (uint64_t)l->group_channels * l->kernel_h * l->kernel_w, from = filter * each, bytes = filters * each, start, end;
+	uint64_t each = (uint64_t)l->group_channels * l->kernel_h * l->kernel_w, from = filter * each, bytes = filters * each,
+		 start, end;
 
 	if (!c->w.file)
-		return link_transfer(c, list, smartssd_list_copy_to(list, c->weights.bo, c->w_at + from, (const uint8_t *)c->w.data + from, bytes));
+		return link_transfer(c, list,
+				     smartssd_list_copy_to(list, c->weights.bo, c->w_at + from, (const uint8_t *)c->w.data + from,
+							   bytes));
 	start = align_down(c->what->w.array.offset + from, c->w.align);
 	end = align_up(c->what->w.array.offset + from + bytes, c->w.align);
 	c->extents.nr = 0;
@@ -145,7 +185,8 @@ static int stage_rows(struct conv2d_call *c, struct flight *f, struct smartssd_l
 	if (!f->staging)
 		return no_memory(c);
 	for (uint32_t ch = r->channel; ch < r->channel_end; ch++)
-		memcpy(f->staging + (ch - r->channel) * r->slot, (const uint8_t *)c->x.data + conv2d_x_at(l, load->image, ch, load->row), bytes);
+		memcpy(f->staging + (ch - r->channel) * r->slot,
+		       (const uint8_t *)c->x.data + conv2d_x_at(l, load->image, ch, load->row), bytes);
 	return link_transfer(c, list, smartssd_list_copy_to(list, f->arena.bo, 0, f->staging, r->x_bytes));
 }
 
@@ -164,7 +205,9 @@ static int add_load(struct conv2d_call *c, struct flight *f, struct smartssd_lis
 		return stage_rows(c, f, list, load);
 	start = conv2d_x_at(l, load->image, r->channel, 0);
 	end = conv2d_x_at(l, load->image + load->images - 1, r->channel_end, 0);
-	return link_transfer(c, list, smartssd_list_copy_to(list, f->arena.bo, start - r->file_start, (const uint8_t *)c->x.data + start, end - start));
+	return link_transfer(c, list,
+			     smartssd_list_copy_to(list, f->arena.bo, start - r->file_start, (const uint8_t *)c->x.data + start,
+						   end - start));
 }
 
 static uint64_t tile_macs(const struct conv2d_layer *l, const struct conv2d_step *t)
@@ -186,11 +229,14 @@ static int add_tile(struct conv2d_call *c, struct flight *f, struct smartssd_lis
 	conv2d_x_address(&c->plan, r, t, &x);
 	y_from = ((uint64_t)image * (r->filter_end - r->filter) + filter) * r->y_pitch + (uint64_t)(t->row - r->row) * l->out_w;
 	smartssd_op_pointer(k, ARG_X, f->arena.bo, x.offset, x.bytes);
-	smartssd_op_pointer(k, ARG_W, c->weights.bo, c->w_at + (c->w.file ? c->what->w.array.offset - c->w_start : 0) + t->filter * each,
+	smartssd_op_pointer(k, ARG_W, c->weights.bo,
+			    c->w_at + (c->w.file ? c->what->w.array.offset - c->w_start : 0) + t->filter * each,
 			    t->filters * each);
-	smartssd_op_pointer(k, ARG_COEF, c->weights.bo, (uint64_t)t->filter * CONV2D_COEF_WORDS * 4, (uint64_t)t->filters * CONV2D_COEF_WORDS * 4);
+	smartssd_op_pointer(k, ARG_COEF, c->weights.bo, (uint64_t)t->filter * CONV2D_COEF_WORDS * 4,
+			    (uint64_t)t->filters * CONV2D_COEF_WORDS * 4);
 	smartssd_op_pointer(k, ARG_Y, f->arena.bo, c->y_at + y_from, r->y_bytes - y_from);
-	smartssd_op_pointer(k, ARG_STATUS, f->arena.bo, c->status_at + (uint64_t)number * KERNEL_STATUS_WORDS * 4, KERNEL_STATUS_WORDS * 4);
+	smartssd_op_pointer(k, ARG_STATUS, f->arena.bo, c->status_at + (uint64_t)number * KERNEL_STATUS_WORDS * 4,
+			    KERNEL_STATUS_WORDS * 4);
 	smartssd_op_scalar(k, ARG_FIRST_FILTER, t->filter);
 	smartssd_op_scalar(k, ARG_FILTERS, t->filters);
 	smartssd_op_scalar(k, ARG_OUT_ROW, t->row);
@@ -209,7 +255,7 @@ static int add_tile(struct conv2d_call *c, struct flight *f, struct smartssd_lis
 	timeout = (uint32_t)(10000 + tile_macs(l, t) / 100000);
 	cmd = smartssd_list_run(list, k->mask, k->args, k->nr, timeout);
 	if (cmd < 0)
-		return smartssd_fail(c->op.err, cmd, "a list of %u commands cannot be extended: %s", smartssd_list_count(list), strerror(-cmd));
+		return cannot_extend(c, list, cmd);
 	after_transfers(c, list, cmd);
 	f->tiles[number] = step;
 	f->commands[number] = (uint32_t)cmd;
@@ -222,19 +268,21 @@ static int add_flush(struct conv2d_call *c, struct flight *f, struct smartssd_li
 	const struct conv2d_layer *l = &c->plan.layer;
 	const struct conv2d_region *r = &f->region;
 	uint64_t plane = (uint64_t)l->out_h * l->out_w, filters = r->filter_end - r->filter;
-	bool whole = s->rows == l->out_h; /* then filters, and images when the region has all filters, lie one behind another on both sides */
+	/* All rows: then filters, and images when the region has all filters, lie one behind another on both sides. */
+	bool whole = s->rows == l->out_h;
 	uint64_t pieces = whole ? (filters == l->filters ? 1 : s->images) : s->images * filters;
 	uint64_t bytes = whole ? s->images * filters * plane / pieces : (uint64_t)s->rows * l->out_w;
 	int first = -1;
 
 	for (uint64_t i = 0; i < pieces; i++) {
 		uint64_t image = whole ? i : i / filters, filter = whole ? 0 : i % filters;
-		uint64_t from = ((s->image - r->image + image) * filters + filter) * r->y_pitch + (uint64_t)(s->row - r->row) * l->out_w;
+		uint64_t from =
+			((s->image - r->image + image) * filters + filter) * r->y_pitch + (uint64_t)(s->row - r->row) * l->out_w;
 		uint64_t to = ((s->image + image) * l->filters + r->filter + filter) * plane + (uint64_t)s->row * l->out_w;
 		int cmd = smartssd_list_copy_from(list, c->y + to, f->arena.bo, c->y_at + from, bytes);
 
 		if (cmd < 0)
-			return smartssd_fail(c->op.err, cmd, "a list of %u commands cannot be extended: %s", smartssd_list_count(list), strerror(-cmd));
+			return cannot_extend(c, list, cmd);
 		if (first < 0) {
 			smartssd_list_barrier(list, cmd); /* all tiles so far */
 			first = cmd;
@@ -293,7 +341,7 @@ static int build_job(struct conv2d_call *c, struct flight *f, uint64_t job, bool
 		return ret;
 	cmd = smartssd_list_copy_from(list, f->status, f->arena.bo, c->status_at, status_bytes);
 	if (cmd < 0)
-		return smartssd_fail(c->op.err, cmd, "a list of %u commands cannot be extended: %s", smartssd_list_count(list), strerror(-cmd));
+		return cannot_extend(c, list, cmd);
 	smartssd_list_barrier(list, cmd);
 	return 0;
 }
@@ -303,8 +351,8 @@ static void name_tile(const struct flight *f, uint32_t number, char *text, size_
 {
 	const struct conv2d_step *t = &f->program.steps[f->tiles[number]];
 
-	snprintf(text, bytes, "tile %u (image %u, filters %u-%u, rows %u-%u, columns %u-%u)", number, t->image, t->filter, t->filter + t->filters - 1,
-		 t->row, t->row + t->rows - 1, t->col, t->col + t->cols - 1);
+	snprintf(text, bytes, "tile %u (image %u, filters %u-%u, rows %u-%u, columns %u-%u)", number, t->image, t->filter,
+		 t->filter + t->filters - 1, t->row, t->row + t->rows - 1, t->col, t->col + t->cols - 1);
 }
 
 static int check_status(struct conv2d_call *c, struct flight *f)
@@ -321,17 +369,25 @@ static int check_status(struct conv2d_call *c, struct flight *f)
 		name_tile(f, i, tile, sizeof(tile));
 		switch (status[0]) {
 		case 0:
-			return smartssd_fail(c->op.err, -EIO, "conv2d %s: compute unit %llu signalled completion but never ran: its results are void; "
-					     "reset it (smartssd_cu_reset)", tile, cu);
+			return smartssd_fail(c->op.err, -EIO,
+					     "conv2d %s: compute unit %llu signalled completion but never ran: its results are void; "
+					     "reset it (smartssd_cu_reset)",
+					     tile, cu);
 		case KERNEL_BAD_SHAPE:
-			return smartssd_fail(c->op.err, -EIO, "conv2d %s: the kernel on compute unit %llu refused its arguments (check %u, detail %u): the "
-					     "xclbin's kernel and this library are of different versions", tile, cu, status[1], status[2]);
+			return smartssd_fail(c->op.err, -EIO,
+					     "conv2d %s: the kernel on compute unit %llu refused its arguments (check %u, detail %u): the "
+					     "xclbin's kernel and this library are of different versions",
+					     tile, cu, status[1], status[2]);
 		case KERNEL_BAD_RANGE:
-			return smartssd_fail(c->op.err, -EIO, "conv2d %s: the kernel on compute unit %llu would have left buffer %s: the xclbin's kernel and "
-					     "this library are of different versions", tile, cu,
-					     status[1] < ARRAY_SIZE(buffers) ? buffers[status[1]] : "?");
+			return smartssd_fail(
+				c->op.err, -EIO,
+				"conv2d %s: the kernel on compute unit %llu would have left buffer %s: the xclbin's kernel and "
+				"this library are of different versions",
+				tile, cu, status[1] < ARRAY_SIZE(buffers) ? buffers[status[1]] : "?");
 		default:
-			return smartssd_fail(c->op.err, -EIO, "conv2d %s: the kernel on compute unit %llu left an unknown status %u", tile, cu, status[0]);
+			return smartssd_fail(c->op.err, -EIO,
+					     "conv2d %s: the kernel on compute unit %llu left an unknown status %u", tile, cu,
+					     status[0]);
 		}
 	}
 	return 0;

@@ -12,7 +12,8 @@ static int check_array(const struct smartssd_array *a, const char *name, const c
 	uint64_t bytes = 1;
 
 	if (a->type != SMARTSSD_U1 && a->type != SMARTSSD_I1)
-		return smartssd_fail(err, -EINVAL, "%s is %s; a quantised convolution takes uint8 or int8 (u1, i1)", name, smartssd_type_name(a->type));
+		return smartssd_fail(err, -EINVAL, "%s is %s; a quantised convolution takes uint8 or int8 (u1, i1)", name,
+				     smartssd_type_name(a->type));
 	if (a->ndim != 4)
 		return smartssd_fail(err, -EINVAL, "%s has %u dimensions; it must have 4: %s", name, a->ndim, shape);
 	for (int i = 0; i < 4; i++)
@@ -33,7 +34,8 @@ static int check_zero(int32_t zero, uint32_t type, const char *name, struct smar
 	int32_t low = type == SMARTSSD_I1 ? -128 : 0;
 
 	if (zero < low || zero > low + 255)
-		return smartssd_fail(err, -EINVAL, "%s is %d; a zero point of type %s is %d to %d", name, zero, smartssd_type_name(type), low, low + 255);
+		return smartssd_fail(err, -EINVAL, "%s is %d; a zero point of type %s is %d to %d", name, zero,
+				     smartssd_type_name(type), low, low + 255);
 	return 0;
 }
 
@@ -52,20 +54,22 @@ static int check_quantisation(const struct smartssd_conv2d *op, uint64_t filters
 	if (op->y_type != SMARTSSD_U1 && op->y_type != SMARTSSD_I1)
 		return smartssd_fail(err, -EINVAL, "y_type is %u; SMARTSSD_U1 or SMARTSSD_I1 can be", op->y_type);
 	if ((ret = check_scale(op->x_scale, "x_scale", err)) || (ret = check_scale(op->y_scale, "y_scale", err)) ||
-	    (ret = check_zero(op->x_zero, op->x.array.type, "x_zero", err)) || (ret = check_zero(op->y_zero, op->y_type, "y_zero", err)))
+	    (ret = check_zero(op->x_zero, op->x.array.type, "x_zero", err)) ||
+	    (ret = check_zero(op->y_zero, op->y_type, "y_zero", err)))
 		return ret;
 	if (!op->w_scale || (op->w_scales != 1 && op->w_scales != filters))
-		return smartssd_fail(err, -EINVAL, "w_scale has %u entries; 1, or one for each of the %llu filters", op->w_scale ? op->w_scales : 0,
-				     (unsigned long long)filters);
+		return smartssd_fail(err, -EINVAL, "w_scale has %u entries; 1, or one for each of the %llu filters",
+				     op->w_scale ? op->w_scales : 0, (unsigned long long)filters);
 	if (!op->w_zero || (op->w_zeros != 1 && op->w_zeros != filters))
-		return smartssd_fail(err, -EINVAL, "w_zero has %u entries; 1, or one for each of the %llu filters", op->w_zero ? op->w_zeros : 0,
-				     (unsigned long long)filters);
+		return smartssd_fail(err, -EINVAL, "w_zero has %u entries; 1, or one for each of the %llu filters",
+				     op->w_zero ? op->w_zeros : 0, (unsigned long long)filters);
 	for (uint32_t i = 0; i < op->w_scales; i++) {
 		ret = check_scale(op->w_scale[i], "an entry of w_scale", err);
 		if (ret)
 			return ret;
 		if (!isfinite((op->x_scale * op->w_scale[i]) / op->y_scale))
-			return smartssd_fail(err, -EINVAL, "filter %u: x_scale * w_scale / y_scale is not finite in single precision", i);
+			return smartssd_fail(err, -EINVAL,
+					     "filter %u: x_scale * w_scale / y_scale is not finite in single precision", i);
 	}
 	for (uint32_t i = 0; i < op->w_zeros; i++) {
 		ret = check_zero(op->w_zero[i], op->w.array.type, "an entry of w_zero", err);
@@ -73,8 +77,8 @@ static int check_quantisation(const struct smartssd_conv2d *op, uint64_t filters
 			return ret;
 	}
 	if (op->clip[0] > op->clip[1] || op->clip[0] < low || op->clip[1] > low + 255)
-		return smartssd_fail(err, -EINVAL, "clip is %d..%d; within %d..%d, the range of y's type, and not empty", op->clip[0], op->clip[1], low,
-				     low + 255);
+		return smartssd_fail(err, -EINVAL, "clip is %d..%d; within %d..%d, the range of y's type, and not empty",
+				     op->clip[0], op->clip[1], low, low + 255);
 	return 0;
 }
 
@@ -93,14 +97,16 @@ int conv2d_layer(const struct smartssd_conv2d *op, struct conv2d_layer *l, struc
 	int ret;
 
 	*l = (struct conv2d_layer){ .x_align = 1 };
-	if ((ret = check_array(&op->x.array, "x", "[N][C][H][W]", err)) || (ret = check_array(&op->w.array, "w", "[M][C/group][KH][KW]", err)))
+	if ((ret = check_array(&op->x.array, "x", "[N][C][H][W]", err)) ||
+	    (ret = check_array(&op->w.array, "w", "[M][C/group][KH][KW]", err)))
 		return ret;
 	if (op->group == 0 || x[1] % op->group || w[0] % op->group)
-		return smartssd_fail(err, -EINVAL, "group %u must divide x's %llu channels and w's %llu filters", op->group, (unsigned long long)x[1],
-				     (unsigned long long)w[0]);
+		return smartssd_fail(err, -EINVAL, "group %u must divide x's %llu channels and w's %llu filters", op->group,
+				     (unsigned long long)x[1], (unsigned long long)w[0]);
 	if (w[1] != x[1] / op->group)
-		return smartssd_fail(err, -EINVAL, "w has %llu channels per filter; x's %llu channels in %u groups make %llu", (unsigned long long)w[1],
-				     (unsigned long long)x[1], op->group, (unsigned long long)(x[1] / op->group));
+		return smartssd_fail(err, -EINVAL, "w has %llu channels per filter; x's %llu channels in %u groups make %llu",
+				     (unsigned long long)w[1], (unsigned long long)x[1], op->group,
+				     (unsigned long long)(x[1] / op->group));
 	for (int i = 0; i < 2; i++) {
 		if (op->stride[i] == 0 || op->stride[i] > 65535)
 			return smartssd_fail(err, -EINVAL, "stride %u,%u: 1 to 65535 can be", op->stride[0], op->stride[1]);
@@ -109,21 +115,27 @@ int conv2d_layer(const struct smartssd_conv2d *op, struct conv2d_layer *l, struc
 	}
 	for (int i = 0; i < 4; i++)
 		if (op->pad[i] > MAX_SIZE)
-			return smartssd_fail(err, -EINVAL, "pad %u,%u,%u,%u: at most %u can be", op->pad[0], op->pad[1], op->pad[2], op->pad[3], MAX_SIZE);
+			return smartssd_fail(err, -EINVAL, "pad %u,%u,%u,%u: at most %u can be", op->pad[0], op->pad[1],
+					     op->pad[2], op->pad[3], MAX_SIZE);
 	terms = w[1] * w[2]; /* each at most 2^28 */
 	if (terms > CONV2D_MAX_TERMS || terms * w[3] > CONV2D_MAX_TERMS)
-		return smartssd_fail(err, -EINVAL, "each output sums %llu x %llu x %llu products; more than %u could overflow the 32-bit accumulator: "
-				     "use more groups or a smaller kernel", (unsigned long long)w[1], (unsigned long long)w[2],
-				     (unsigned long long)w[3], CONV2D_MAX_TERMS);
+		return smartssd_fail(err, -EINVAL,
+				     "each output sums %llu x %llu x %llu products; more than %u could overflow the 32-bit accumulator: "
+				     "use more groups or a smaller kernel",
+				     (unsigned long long)w[1], (unsigned long long)w[2], (unsigned long long)w[3],
+				     CONV2D_MAX_TERMS);
 	terms *= w[3];
 	out_h = out_size(x[2], (uint64_t)op->pad[0] + op->pad[2], w[2], op->dilation[0], op->stride[0]);
 	out_w = out_size(x[3], (uint64_t)op->pad[1] + op->pad[3], w[3], op->dilation[1], op->stride[1]);
 	if (!out_h || !out_w)
-		return smartssd_fail(err, -EINVAL, "no output: the kernel, %llu x %llu with dilation %u,%u, is larger than the padded image, %llu x %llu",
-				     (unsigned long long)w[2], (unsigned long long)w[3], op->dilation[0], op->dilation[1],
-				     (unsigned long long)(x[2] + op->pad[0] + op->pad[2]), (unsigned long long)(x[3] + op->pad[1] + op->pad[3]));
-	if (out_h > MAX_SIZE || out_w > MAX_SIZE || __builtin_mul_overflow(x[0], w[0], &work) || __builtin_mul_overflow(work, out_h * out_w, &work) ||
-	    __builtin_mul_overflow(work, terms, &work) || work >> 62)
+		return smartssd_fail(
+			err, -EINVAL,
+			"no output: the kernel, %llu x %llu with dilation %u,%u, is larger than the padded image, %llu x %llu",
+			(unsigned long long)w[2], (unsigned long long)w[3], op->dilation[0], op->dilation[1],
+			(unsigned long long)(x[2] + op->pad[0] + op->pad[2]),
+			(unsigned long long)(x[3] + op->pad[1] + op->pad[3]));
+	if (out_h > MAX_SIZE || out_w > MAX_SIZE || __builtin_mul_overflow(x[0], w[0], &work) ||
+	    __builtin_mul_overflow(work, out_h * out_w, &work) || __builtin_mul_overflow(work, terms, &work) || work >> 62)
 		return smartssd_fail(err, -EINVAL, "the layer is too large: its multiplications do not fit 62 bits");
 	ret = check_quantisation(op, w[0], err);
 	if (ret)

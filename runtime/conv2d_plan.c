@@ -46,7 +46,8 @@ static uint64_t channels_of(const struct conv2d_layer *l, uint32_t filters)
 static double tile_cost(const struct conv2d_layer *l, uint32_t filters, uint32_t rows, uint32_t cols, uint32_t cus)
 {
 	double terms = (double)l->group_channels * l->kernel_h * l->kernel_w;
-	double tiles = (double)filter_blocks(l, filters) * (double)div_up(l->out_h, rows) * (double)div_up(l->out_w, cols) * l->images;
+	double tiles =
+		(double)filter_blocks(l, filters) * (double)div_up(l->out_h, rows) * (double)div_up(l->out_w, cols) * l->images;
 	double area = (double)window(rows, l->stride_h, l->kernel_h, l->dilation_h, l->in_h) *
 		      (double)window(cols, l->stride_w, l->kernel_w, l->dilation_w, l->in_w);
 	double rounds = (double)(uint64_t)((tiles + cus - 1) / cus);
@@ -106,9 +107,11 @@ static int pick_tile(struct conv2d_plan *p, uint32_t cus, struct smartssd_error 
 	if (best < 0)
 		try_filters(p, 1, cus, &best);
 	if (best < 0)
-		return smartssd_fail(err, -EINVAL, "a %u x %u kernel with dilation %u, %u reads a window of more than the %u bytes that the card's kernel "
-				     "buffers for one channel: use a smaller dilation or kernel", l->kernel_h, l->kernel_w, l->dilation_h,
-				     l->dilation_w, CONV2D_X_BYTES);
+		return smartssd_fail(
+			err, -EINVAL,
+			"a %u x %u kernel with dilation %u, %u reads a window of more than the %u bytes that the card's kernel "
+			"buffers for one channel: use a smaller dilation or kernel",
+			l->kernel_h, l->kernel_w, l->dilation_h, l->dilation_w, CONV2D_X_BYTES);
 	return 0;
 }
 
@@ -194,8 +197,8 @@ static bool job_fits(const struct conv2d_plan *p, uint64_t arena, uint32_t filte
 				       (l->x_align > 1 ? 2 * l->x_align : 0));
 	need = *x_bytes + 2 * l->x_align + (uint64_t)filters * rows * l->out_w + tiles * 16;
 	/* Each filter's rows go to the host as a copy of their own when they are not all. */
-	return need <= arena && tiles <= MAX_JOB_STEPS && (rows == l->out_h || (filters <= MAX_JOB_STEPS / 3 && channels <= SMARTSSD_MAX_EXTENTS)) &&
-	       *x_bytes <= UINT32_MAX;
+	return need <= arena && tiles <= MAX_JOB_STEPS &&
+	       (rows == l->out_h || (filters <= MAX_JOB_STEPS / 3 && channels <= SMARTSSD_MAX_EXTENTS)) && *x_bytes <= UINT32_MAX;
 }
 
 static uint32_t most_rows(const struct conv2d_plan *p, uint64_t arena, uint32_t filters)
@@ -257,8 +260,11 @@ static int split_image(struct conv2d_plan *p, uint64_t arena, struct smartssd_er
 	if (best >= 0)
 		return 0;
 	job_fits(p, arena, 1, 1, &x_bytes);
-	return smartssd_fail(err, -ENOMEM, "one output row needs %llu bytes of input on the card, and %llu are free for a tile: free BOs, use a card with "
-			     "more memory (emu:ddr=...), or cut the image into narrower ones", (unsigned long long)x_bytes, (unsigned long long)arena);
+	return smartssd_fail(
+		err, -ENOMEM,
+		"one output row needs %llu bytes of input on the card, and %llu are free for a tile: free BOs, use a card with "
+		"more memory (emu:ddr=...), or cut the image into narrower ones",
+		(unsigned long long)x_bytes, (unsigned long long)arena);
 }
 
 /* Images, filters and rows of a job. */
@@ -304,11 +310,13 @@ static void pick_steps(struct conv2d_plan *p)
 	if (p->job_images > 1 && bytes < LOAD_BYTES)
 		p->load_images = (uint32_t)min_u64(p->job_images, div_up(LOAD_BYTES, bytes));
 
-	parts = min_u64(min_u64(8, out_plane / FLUSH_PIECE), min_u64(out_plane * p->job_filters / FLUSH_BYTES, 1024 / p->job_filters));
+	parts = min_u64(min_u64(8, out_plane / FLUSH_PIECE),
+			min_u64(out_plane * p->job_filters / FLUSH_BYTES, 1024 / p->job_filters));
 	p->flush_rows = (uint32_t)min_u64(div_up(div_up(p->job_rows, max_u64(1, parts)), p->tile_rows) * p->tile_rows, UINT32_MAX);
 }
 
-int conv2d_plan(const struct conv2d_layer *layer, const struct conv2d_limits *limits, struct conv2d_plan *p, struct smartssd_error *err)
+int conv2d_plan(const struct conv2d_layer *layer, const struct conv2d_limits *limits, struct conv2d_plan *p,
+		struct smartssd_error *err)
 {
 	uint64_t blocks;
 	int ret;

@@ -31,8 +31,8 @@ static uint32_t rows_needed(const struct conv2d_layer *l, const struct conv2d_re
 }
 
 /* All tiles of output rows [row, row + rows) of one image. */
-static int add_tiles(const struct conv2d_plan *p, const struct conv2d_region *r, uint32_t image, uint32_t row, uint32_t rows, bool weights,
-		     struct conv2d_program *program)
+static int add_tiles(const struct conv2d_plan *p, const struct conv2d_region *r, uint32_t image, uint32_t row, uint32_t rows,
+		     bool weights, struct conv2d_program *program)
 {
 	const struct conv2d_layer *l = &p->layer;
 	uint32_t filters, cols;
@@ -47,8 +47,15 @@ static int add_tiles(const struct conv2d_plan *p, const struct conv2d_region *r,
 		}
 		for (uint32_t col = 0; col < l->out_w; col += cols) {
 			cols = (uint32_t)min_u64(p->tile_cols, l->out_w - col);
-			ret = add_step(program, &(struct conv2d_step){ .kind = CONV2D_TILE, .image = image, .images = 1, .filter = f, .filters = filters,
-								       .row = row, .rows = rows, .col = col, .cols = cols });
+			ret = add_step(program, &(struct conv2d_step){ .kind = CONV2D_TILE,
+								       .image = image,
+								       .images = 1,
+								       .filter = f,
+								       .filters = filters,
+								       .row = row,
+								       .rows = rows,
+								       .col = col,
+								       .cols = cols });
 			if (ret)
 				return ret;
 		}
@@ -56,7 +63,8 @@ static int add_tiles(const struct conv2d_plan *p, const struct conv2d_region *r,
 	return 0;
 }
 
-static int add_image(const struct conv2d_plan *p, const struct conv2d_region *r, uint32_t image, bool weights, struct conv2d_program *program)
+static int add_image(const struct conv2d_plan *p, const struct conv2d_region *r, uint32_t image, bool weights,
+		     struct conv2d_program *program)
 {
 	const struct conv2d_layer *l = &p->layer;
 	struct conv2d_step load = { .kind = CONV2D_LOAD, .image = image, .images = 1 };
@@ -135,7 +143,8 @@ static int add_extent(struct conv2d_extents *out, uint64_t file_offset, uint64_t
 	return 0;
 }
 
-int conv2d_add_blocks(struct conv2d_extents *out, uint8_t *seen, uint64_t file_offset, uint64_t bo_offset, uint64_t bytes, uint64_t align)
+int conv2d_add_blocks(struct conv2d_extents *out, uint8_t *seen, uint64_t file_offset, uint64_t bo_offset, uint64_t bytes,
+		      uint64_t align)
 {
 	int ret;
 
@@ -152,8 +161,8 @@ int conv2d_add_blocks(struct conv2d_extents *out, uint8_t *seen, uint64_t file_o
 	return 0;
 }
 
-int conv2d_load_extents(const struct conv2d_plan *plan, const struct conv2d_region *r, const struct conv2d_step *load, uint8_t *seen,
-			struct conv2d_extents *out)
+int conv2d_load_extents(const struct conv2d_plan *plan, const struct conv2d_region *r, const struct conv2d_step *load,
+			uint8_t *seen, struct conv2d_extents *out)
 {
 	const struct conv2d_layer *l = &plan->layer;
 	uint64_t start, end, to;
@@ -167,7 +176,8 @@ int conv2d_load_extents(const struct conv2d_plan *plan, const struct conv2d_regi
 			if (r->flat)
 				to = start - r->file_start;
 			else
-				to = (c - r->channel) * r->slot + start - align_down(l->x_offset + conv2d_x_at(l, n, c, r->in_row), l->x_align);
+				to = (c - r->channel) * r->slot + start -
+				     align_down(l->x_offset + conv2d_x_at(l, n, c, r->in_row), l->x_align);
 			ret = conv2d_add_blocks(out, seen, start, to, end - start, l->x_align);
 			if (ret)
 				return ret;
@@ -175,7 +185,8 @@ int conv2d_load_extents(const struct conv2d_plan *plan, const struct conv2d_regi
 	return (int)out->nr;
 }
 
-void conv2d_x_address(const struct conv2d_plan *plan, const struct conv2d_region *r, const struct conv2d_step *tile, struct conv2d_x_address *out)
+void conv2d_x_address(const struct conv2d_plan *plan, const struct conv2d_region *r, const struct conv2d_step *tile,
+		      struct conv2d_x_address *out)
 {
 	const struct conv2d_layer *l = &plan->layer;
 	uint32_t first = tile->filter / l->group_filters * l->group_channels;

@@ -29,16 +29,23 @@ static int open_node(struct smartssd_device *dev, struct smartssd_error *err)
 		ret = -errno;
 		switch (ret) {
 		case -ENOENT:
-			return smartssd_fail(err, ret, "%s does not exist: the driver is not loaded (modprobe smartssd) or found no card (lspci -d "
-					     "10ee:6988); \"emu:\" opens an emulated card without either", dev->uri);
+			return smartssd_fail(err, ret,
+					     "%s does not exist: the driver is not loaded (modprobe smartssd) or found no card (lspci -d "
+					     "10ee:6988); \"emu:\" opens an emulated card without either",
+					     dev->uri);
 		case -EACCES:
 		case -EPERM:
-			return smartssd_fail(err, ret, "%s: no permission to open it for reading and writing; ask the administrator for a udev rule, or "
-					     "run as root", dev->uri);
+			return smartssd_fail(
+				err, ret,
+				"%s: no permission to open it for reading and writing; ask the administrator for a udev rule, or "
+				"run as root",
+				dev->uri);
 		case -ENODEV:
 		case -ENXIO:
-			return smartssd_fail(err, ret, "%s: its card is gone; reload the driver, or restart the machine when the drive does not come back",
-					     dev->uri);
+			return smartssd_fail(
+				err, ret,
+				"%s: its card is gone; reload the driver, or restart the machine when the drive does not come back",
+				dev->uri);
 		default:
 			return smartssd_fail(err, ret, "%s: %s", dev->uri, strerror(-ret));
 		}
@@ -75,7 +82,8 @@ int smartssd_open(const char *uri, struct smartssd_device **out, struct smartssd
 	else if (uri[0] == '/')
 		ret = open_node(dev, err);
 	else
-		ret = smartssd_fail(err, -EINVAL, "\"%s\" is no device: use /dev/smartssdN, or emu:[KEY=VALUE,...] for an emulated card", uri);
+		ret = smartssd_fail(err, -EINVAL,
+				    "\"%s\" is no device: use /dev/smartssdN, or emu:[KEY=VALUE,...] for an emulated card", uri);
 	if (ret)
 		free(dev);
 	else
@@ -183,15 +191,21 @@ static int explain_xclbin(struct smartssd_error *err, int ret, const char *path)
 {
 	switch (ret) {
 	case -EPERM:
-		return smartssd_fail(err, ret, "%s: loading an xclbin takes CAP_SYS_ADMIN, because it says which registers are pointers into card "
-				     "memory; have the administrator load it once (smartssd xclbin load), then everybody may use it", path);
+		return smartssd_fail(
+			err, ret,
+			"%s: loading an xclbin takes CAP_SYS_ADMIN, because it says which registers are pointers into card "
+			"memory; have the administrator load it once (smartssd xclbin load), then everybody may use it",
+			path);
 	case -EBUSY:
 		return smartssd_fail(err, ret, "%s: jobs are in flight on the card: wait for them, then load", path);
 	case -EBADMSG:
-		return smartssd_fail(err, ret, "%s is not a well-formed xclbin; `smartssd xclbin info %s` says where it breaks", path, path);
+		return smartssd_fail(err, ret, "%s is not a well-formed xclbin; `smartssd xclbin info %s` says where it breaks",
+				     path, path);
 	case -EOPNOTSUPP:
-		return smartssd_fail(err, ret, "%s is not for this card: packed for another platform, or its kernels use a control protocol "
-				     "other than ap_ctrl_hs and ap_ctrl_chain", path);
+		return smartssd_fail(err, ret,
+				     "%s is not for this card: packed for another platform, or its kernels use a control protocol "
+				     "other than ap_ctrl_hs and ap_ctrl_chain",
+				     path);
 	case -EIO:
 		return smartssd_fail(err, ret, "%s: the card refused the bitstream; no xclbin is loaded now", path);
 	default:
@@ -215,7 +229,8 @@ int smartssd_xclbin_load_file(struct smartssd_device *dev, const char *path, str
 	} else if (!S_ISREG(st.st_mode)) {
 		ret = smartssd_fail(err, -EBADMSG, "%s is not a regular file", path);
 	} else if (st.st_size == 0 || st.st_size > SMARTSSD_MAX_XCLBIN) {
-		ret = smartssd_fail(err, -EBADMSG, "%s has %lld bytes; an xclbin has 1 to %u", path, (long long)st.st_size, SMARTSSD_MAX_XCLBIN);
+		ret = smartssd_fail(err, -EBADMSG, "%s has %lld bytes; an xclbin has 1 to %u", path, (long long)st.st_size,
+				    SMARTSSD_MAX_XCLBIN);
 	} else {
 		data = malloc((size_t)st.st_size);
 		ret = data ? smartssd_read_all(fd, data, (uint64_t)st.st_size, 0) : -ENOMEM;
@@ -314,8 +329,8 @@ int smartssd_file_unregister(struct smartssd_device *dev, uint32_t file)
 	return id_ioctl(dev, SMARTSSD_IOC_FILE_UNREGISTER, file);
 }
 
-int smartssd_wait(struct smartssd_device *dev, uint64_t job, uint64_t deadline_ns, struct smartssd_outcome *out, struct smartssd_result *results,
-		  uint32_t nr)
+int smartssd_wait(struct smartssd_device *dev, uint64_t job, uint64_t deadline_ns, struct smartssd_outcome *out,
+		  struct smartssd_result *results, uint32_t nr)
 {
 	struct smartssd_wait arg;
 	int ret;

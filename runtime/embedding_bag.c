@@ -78,17 +78,20 @@ static int check_table(struct bag_call *c)
 	if (a->ndim != 2)
 		return smartssd_fail(err, -EINVAL, "the table has %u dimensions; it must have 2: [rows][dim]", a->ndim);
 	if (c->what->format == SMARTSSD_ROWS_INT8 && a->shape[1] <= 8)
-		return smartssd_fail(err, -EINVAL, "rows of %llu bytes; an int8-rowwise row has dim bytes and behind them 8 of scale and bias",
+		return smartssd_fail(err, -EINVAL,
+				     "rows of %llu bytes; an int8-rowwise row has dim bytes and behind them 8 of scale and bias",
 				     (unsigned long long)a->shape[1]);
 	if (a->shape[1] == 0 || a->shape[1] > EMB_MAX_DIM + 8)
-		return smartssd_fail(err, -EINVAL, "rows of %llu elements; 1 to %d can be", (unsigned long long)a->shape[1], EMB_MAX_DIM);
+		return smartssd_fail(err, -EINVAL, "rows of %llu elements; 1 to %d can be", (unsigned long long)a->shape[1],
+				     EMB_MAX_DIM);
 	c->dim = (uint32_t)a->shape[1] - (c->what->format == SMARTSSD_ROWS_INT8 ? 8 : 0);
 	if (c->dim > EMB_MAX_DIM)
 		return smartssd_fail(err, -EINVAL, "rows of %u elements; 1 to %d can be", c->dim, EMB_MAX_DIM);
 	row_bytes = a->shape[1] * smartssd_type_bytes(a->type);
 	if (__builtin_mul_overflow(a->shape[0], row_bytes, &bytes) || bytes >> 62 || bytes != a->bytes)
-		return smartssd_fail(err, -EINVAL, "the table's %llu bytes are not %llu rows of %llu bytes", (unsigned long long)a->bytes,
-				     (unsigned long long)a->shape[0], (unsigned long long)row_bytes);
+		return smartssd_fail(err, -EINVAL, "the table's %llu bytes are not %llu rows of %llu bytes",
+				     (unsigned long long)a->bytes, (unsigned long long)a->shape[0],
+				     (unsigned long long)row_bytes);
 	c->rows = (struct bag_table){ .offset = a->offset, .rows = a->shape[0], .row_bytes = (uint32_t)row_bytes };
 	return 0;
 }
@@ -111,17 +114,20 @@ static int check_bags(struct bag_call *c)
 		return smartssd_fail(err, -EINVAL, "offsets[0] is %lld, it must be 0", (long long)what->offsets[0]);
 	for (uint64_t b = 0; b < what->bags; b++)
 		if (what->offsets[b + 1] < what->offsets[b])
-			return smartssd_fail(err, -EINVAL, "offsets[%llu] is %lld, less than offsets[%llu], %lld: offsets must not decrease",
+			return smartssd_fail(err, -EINVAL,
+					     "offsets[%llu] is %lld, less than offsets[%llu], %lld: offsets must not decrease",
 					     (unsigned long long)b + 1, (long long)what->offsets[b + 1], (unsigned long long)b,
 					     (long long)what->offsets[b]);
 	if ((uint64_t)what->offsets[what->bags] != what->lookups)
-		return smartssd_fail(err, -EINVAL, "offsets[%llu], the last, is %lld; it must be the number of indices, %llu (bags + 1 offsets are "
-				     "needed, PyTorch's include_last_offset)", (unsigned long long)what->bags,
-				     (long long)what->offsets[what->bags], (unsigned long long)what->lookups);
+		return smartssd_fail(err, -EINVAL,
+				     "offsets[%llu], the last, is %lld; it must be the number of indices, %llu (bags + 1 offsets are "
+				     "needed, PyTorch's include_last_offset)",
+				     (unsigned long long)what->bags, (long long)what->offsets[what->bags],
+				     (unsigned long long)what->lookups);
 	for (uint64_t i = 0; i < what->lookups; i++)
-		if (what->indices[i] < 0 || (uint64_t)what->indices[i] >= c->rows.rows)
-			return smartssd_fail(err, -ERANGE, "indices[%llu] is %lld; the table has rows 0 to %lld", (unsigned long long)i,
-					     (long long)what->indices[i], (long long)c->rows.rows - 1);
+		if ((uint64_t)what->indices[i] >= c->rows.rows) /* negative ones too */
+			return smartssd_fail(err, -ERANGE, "indices[%llu] is %lld; the table has rows 0 to %lld",
+					     (unsigned long long)i, (long long)what->indices[i], (long long)c->rows.rows - 1);
 	return 0;
 }
 
@@ -271,7 +277,8 @@ static int build_job(struct bag_call *c, struct flight *f)
 	const struct smartssd_embedding_bag *what = c->what;
 	struct smartssd_list *list = f->job.list;
 	struct smartssd_op_kernel *k = &c->kernel;
-	uint64_t first = (uint64_t)what->offsets[f->bag], lookups = (uint64_t)what->offsets[f->bag_end] - first, bags = f->bag_end - f->bag;
+	uint64_t first = (uint64_t)what->offsets[f->bag], lookups = (uint64_t)what->offsets[f->bag_end] - first,
+		 bags = f->bag_end - f->bag;
 	uint64_t meta_at, offset_at, weight_at, status_at, meta_bytes, y_at, y_bytes = bags * c->dim * 4;
 	int deps[2], ret = 0, copy, run, cmd;
 	uint32_t nr_deps = 0, *words;
@@ -291,9 +298,11 @@ static int build_job(struct bag_call *c, struct flight *f)
 	meta_bytes = status_at + KERNEL_STATUS_WORDS * 4;
 	y_at = align_up(meta_at + meta_bytes, PART_ALIGN);
 	if (ret || lookups > UINT32_MAX || y_at + y_bytes > c->arena_bytes)
-		return smartssd_fail(c->op.err, -ENOMEM, "bag %llu with its %llu rows needs %llu bytes of card memory at once, and %llu are free for a "
-				     "tile: split the bag, free BOs, or use a card with more memory (emu:ddr=...)", (unsigned long long)f->bag,
-				     (unsigned long long)lookups, (unsigned long long)(y_at + y_bytes), (unsigned long long)c->arena_bytes);
+		return smartssd_fail(c->op.err, -ENOMEM,
+				     "bag %llu with its %llu rows needs %llu bytes of card memory at once, and %llu are free for a "
+				     "tile: split the bag, free BOs, or use a card with more memory (emu:ddr=...)",
+				     (unsigned long long)f->bag, (unsigned long long)lookups,
+				     (unsigned long long)(y_at + y_bytes), (unsigned long long)c->arena_bytes);
 
 	if (reserve(&f->meta, &f->meta_room, meta_bytes))
 		return no_memory(c);
@@ -357,18 +366,25 @@ static int check_status(struct bag_call *c, const struct flight *f)
 	case KERNEL_OK:
 		return 0;
 	case 0:
-		return smartssd_fail(c->op.err, -EIO, "embedding_bag, bags %llu-%llu: compute unit %llu signalled completion but never ran: its results are "
-				     "void; reset it (smartssd_cu_reset)", from, to, cu);
+		return smartssd_fail(c->op.err, -EIO,
+				     "embedding_bag, bags %llu-%llu: compute unit %llu signalled completion but never ran: its results are "
+				     "void; reset it (smartssd_cu_reset)",
+				     from, to, cu);
 	case KERNEL_BAD_INDEX:
-		return smartssd_fail(c->op.err, -EIO, "embedding_bag, bags %llu-%llu: the kernel on compute unit %llu found index %u at position %u out of "
-				     "range, though it was checked: card memory was changed meanwhile", from, to, cu, s[2], s[1]);
+		return smartssd_fail(c->op.err, -EIO,
+				     "embedding_bag, bags %llu-%llu: the kernel on compute unit %llu found index %u at position %u out of "
+				     "range, though it was checked: card memory was changed meanwhile",
+				     from, to, cu, s[2], s[1]);
 	case KERNEL_BAD_SHAPE:
 	case KERNEL_BAD_RANGE:
-		return smartssd_fail(c->op.err, -EIO, "embedding_bag, bags %llu-%llu: the kernel on compute unit %llu refused its arguments (status %u, "
-				     "detail %u, %u): the xclbin's kernel and this library are of different versions", from, to, cu, s[0], s[1], s[2]);
+		return smartssd_fail(c->op.err, -EIO,
+				     "embedding_bag, bags %llu-%llu: the kernel on compute unit %llu refused its arguments (status %u, "
+				     "detail %u, %u): the xclbin's kernel and this library are of different versions",
+				     from, to, cu, s[0], s[1], s[2]);
 	default:
-		return smartssd_fail(c->op.err, -EIO, "embedding_bag, bags %llu-%llu: the kernel on compute unit %llu left an unknown status %u", from, to, cu,
-				     s[0]);
+		return smartssd_fail(c->op.err, -EIO,
+				     "embedding_bag, bags %llu-%llu: the kernel on compute unit %llu left an unknown status %u",
+				     from, to, cu, s[0]);
 	}
 }
 
@@ -440,8 +456,8 @@ static int prepare(struct bag_call *c)
 	return prepare_tiles(c);
 }
 
-int smartssd_embedding_bag(struct smartssd_device *dev, const struct smartssd_embedding_bag *op, float *y, struct smartssd_report *report,
-			   const struct smartssd_progress *progress, struct smartssd_error *err)
+int smartssd_embedding_bag(struct smartssd_device *dev, const struct smartssd_embedding_bag *op, float *y,
+			   struct smartssd_report *report, const struct smartssd_progress *progress, struct smartssd_error *err)
 {
 	struct bag_call c = { .what = op, .y = y };
 	int ret = smartssd_op_begin(&c.op, dev, progress, err);

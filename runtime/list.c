@@ -79,8 +79,8 @@ static int append(struct smartssd_list *list, const struct smartssd_cmd *cmd, ui
 	return (int)list->nr_cmds++;
 }
 
-static int append_rw(struct smartssd_list *list, uint32_t op, uint32_t file, uint32_t bo, const struct smartssd_extent *ext, uint32_t nr,
-		     uint32_t flags)
+static int append_rw(struct smartssd_list *list, uint32_t op, uint32_t file, uint32_t bo, const struct smartssd_extent *ext,
+		     uint32_t nr, uint32_t flags)
 {
 	struct smartssd_cmd cmd = { .op = op, .flags = flags, .rw = { .file = file, .bo = bo, .nr_extents = nr } };
 	struct smartssd_extent *old = list->extents;
@@ -102,12 +102,14 @@ static int append_rw(struct smartssd_list *list, uint32_t op, uint32_t file, uin
 	return ret;
 }
 
-int smartssd_list_read(struct smartssd_list *list, uint32_t file, uint32_t bo, const struct smartssd_extent *ext, uint32_t nr, uint32_t flags)
+int smartssd_list_read(struct smartssd_list *list, uint32_t file, uint32_t bo, const struct smartssd_extent *ext, uint32_t nr,
+		       uint32_t flags)
 {
 	return append_rw(list, SMARTSSD_OP_READ, file, bo, ext, nr, flags);
 }
 
-int smartssd_list_write(struct smartssd_list *list, uint32_t file, uint32_t bo, const struct smartssd_extent *ext, uint32_t nr, uint32_t flags)
+int smartssd_list_write(struct smartssd_list *list, uint32_t file, uint32_t bo, const struct smartssd_extent *ext, uint32_t nr,
+			uint32_t flags)
 {
 	return append_rw(list, SMARTSSD_OP_WRITE, file, bo, ext, nr, flags);
 }
@@ -132,7 +134,8 @@ int smartssd_list_copy_from(struct smartssd_list *list, void *host, uint32_t bo,
 	return append(list, &cmd, 0);
 }
 
-int smartssd_list_copy_bo(struct smartssd_list *list, uint32_t dst, uint64_t dst_offset, uint32_t src, uint64_t src_offset, uint64_t bytes)
+int smartssd_list_copy_bo(struct smartssd_list *list, uint32_t dst, uint64_t dst_offset, uint32_t src, uint64_t src_offset,
+			  uint64_t bytes)
 {
 	struct smartssd_cmd cmd = {
 		.op = SMARTSSD_OP_COPY_BO,
@@ -142,7 +145,8 @@ int smartssd_list_copy_bo(struct smartssd_list *list, uint32_t dst, uint64_t dst
 	return append(list, &cmd, 0);
 }
 
-int smartssd_list_run(struct smartssd_list *list, uint64_t cu_mask, const struct smartssd_arg *args, uint32_t nr, uint32_t timeout_ms)
+int smartssd_list_run(struct smartssd_list *list, uint64_t cu_mask, const struct smartssd_arg *args, uint32_t nr,
+		      uint32_t timeout_ms)
 {
 	struct smartssd_cmd cmd = { .op = SMARTSSD_OP_RUN, .run = { .cu_mask = cu_mask, .nr_args = nr, .timeout_ms = timeout_ms } };
 	struct smartssd_arg *old = list->args;
@@ -205,8 +209,8 @@ int smartssd_submit(struct smartssd_device *dev, const struct smartssd_list *lis
 	return ret;
 }
 
-int smartssd_run_list(struct smartssd_device *dev, const struct smartssd_list *list, struct smartssd_outcome *out, struct smartssd_result *results,
-		      uint32_t nr, struct smartssd_error *err)
+int smartssd_run_list(struct smartssd_device *dev, const struct smartssd_list *list, struct smartssd_outcome *out,
+		      struct smartssd_result *results, uint32_t nr, struct smartssd_error *err)
 {
 	struct smartssd_result *own = NULL;
 	struct smartssd_outcome outcome;
@@ -236,7 +240,8 @@ int smartssd_run_list(struct smartssd_device *dev, const struct smartssd_list *l
 		*out = outcome;
 	ret = outcome.status;
 	if (ret)
-		smartssd_explain_command(err, list, ret, outcome.first_error, outcome.first_error < nr ? &results[outcome.first_error] : NULL);
+		smartssd_explain_command(err, list, ret, outcome.first_error,
+					 outcome.first_error < nr ? &results[outcome.first_error] : NULL);
 out:
 	free(own);
 	return ret;

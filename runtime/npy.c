@@ -128,18 +128,21 @@ static int parse_descr(struct scan *s, struct smartssd_array *out)
 
 	skip_space(s);
 	if (s->at < s->end && *s->at == '[')
-		return smartssd_fail(s->err, -EOPNOTSUPP, "a structured (record) array is not supported: save one field of it, np.save(path, "
+		return smartssd_fail(s->err, -EOPNOTSUPP,
+				     "a structured (record) array is not supported: save one field of it, np.save(path, "
 				     "np.ascontiguousarray(a['field']))");
 	ret = string(s, descr, sizeof(descr), "the element type, such as '<f4'");
 	if (ret)
 		return ret;
 	for (uint32_t t = SMARTSSD_U1; t <= SMARTSSD_F4; t++)
-		if (!strcmp(descr, types[t].descr) || (types[t].bytes == 1 && descr[0] == '<' && !strcmp(descr + 1, types[t].name))) {
+		if (!strcmp(descr, types[t].descr) ||
+		    (types[t].bytes == 1 && descr[0] == '<' && !strcmp(descr + 1, types[t].name))) {
 			out->type = t;
 			return 0;
 		}
 	if (!is_descr(descr))
-		return smartssd_fail(s->err, -EBADMSG, "malformed .npy header: '%s' is no element type; write the file again with np.save", descr);
+		return smartssd_fail(s->err, -EBADMSG,
+				     "malformed .npy header: '%s' is no element type; write the file again with np.save", descr);
 	code = descr + 1;
 	if (code[0] == 'O')
 		return refuse(s, descr, "is object dtype: the file holds pickled Python objects, not numbers",
@@ -175,17 +178,20 @@ static int parse_shape(struct scan *s, struct smartssd_array *out)
 			return malformed(s, "a size in the shape");
 		while (s->at < s->end && *s->at >= '0' && *s->at <= '9') {
 			if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, (uint64_t)(*s->at - '0'), &n))
-				return smartssd_fail(s->err, -EBADMSG, "malformed .npy header: a size in the shape does not fit 64 bits");
+				return smartssd_fail(s->err, -EBADMSG,
+						     "malformed .npy header: a size in the shape does not fit 64 bits");
 			s->at++;
 		}
 		if (out->ndim == SMARTSSD_MAX_DIMS)
-			return smartssd_fail(s->err, -EOPNOTSUPP, "the array has more than %d dimensions; a.reshape() it to fewer", SMARTSSD_MAX_DIMS);
+			return smartssd_fail(s->err, -EOPNOTSUPP,
+					     "the array has more than %d dimensions; a.reshape() it to fewer", SMARTSSD_MAX_DIMS);
 		out->shape[out->ndim++] = n;
 		comma = accept(s, ',');
 	}
 	/* (5) is a number in Python, a tuple is (5,) */
 	if (out->ndim == 1 && !comma)
-		return smartssd_fail(s->err, -EBADMSG, "malformed .npy header: the shape is a number, not a tuple; write the file again with np.save");
+		return smartssd_fail(s->err, -EBADMSG,
+				     "malformed .npy header: the shape is a number, not a tuple; write the file again with np.save");
 	return 0;
 }
 
@@ -217,8 +223,10 @@ static int parse_dict(struct scan *s, struct smartssd_array *out)
 			shape = true;
 			ret = parse_shape(s, out);
 		} else {
-			return smartssd_fail(s->err, -EBADMSG, "malformed .npy header: the key '%s' is unknown or there twice; write the file again with "
-					     "np.save", key);
+			return smartssd_fail(s->err, -EBADMSG,
+					     "malformed .npy header: the key '%s' is unknown or there twice; write the file again with "
+					     "np.save",
+					     key);
 		}
 		if (ret)
 			return ret;
@@ -228,10 +236,14 @@ static int parse_dict(struct scan *s, struct smartssd_array *out)
 	if (s->at != s->end)
 		return malformed(s, "nothing behind '}'");
 	if (!descr || !order || !shape)
-		return smartssd_fail(s->err, -EBADMSG, "malformed .npy header: the key '%s' is missing; write the file again with np.save",
-				     !descr ? "descr" : !order ? "fortran_order" : "shape");
+		return smartssd_fail(s->err, -EBADMSG,
+				     "malformed .npy header: the key '%s' is missing; write the file again with np.save",
+				     !descr ? "descr" :
+				     !order ? "fortran_order" :
+					      "shape");
 	if (fortran)
-		return smartssd_fail(s->err, -EOPNOTSUPP, "the array is in Fortran order (columns first); save it in C order: np.save(path, "
+		return smartssd_fail(s->err, -EOPNOTSUPP,
+				     "the array is in Fortran order (columns first); save it in C order: np.save(path, "
 				     "np.ascontiguousarray(a))");
 	return 0;
 }
@@ -247,8 +259,10 @@ int smartssd_npy_parse(const void *data, size_t bytes, uint64_t file_bytes, stru
 	if (bytes > file_bytes)
 		bytes = file_bytes;
 	if (bytes < MAGIC_SIZE + 4 || memcmp(p, MAGIC, MAGIC_SIZE))
-		return smartssd_fail(err, -EBADMSG, "not a .npy file: it does not begin with \\x93NUMPY%s", bytes >= 4 && !memcmp(p, "PK\3\4", 4) ?
-				     " (this is an .npz archive: np.load it and np.save one of its arrays)" : "; write it with np.save");
+		return smartssd_fail(err, -EBADMSG, "not a .npy file: it does not begin with \\x93NUMPY%s",
+				     bytes >= 4 && !memcmp(p, "PK\3\4", 4) ?
+					     " (this is an .npz archive: np.load it and np.save one of its arrays)" :
+					     "; write it with np.save");
 	if (p[6] < 1 || p[6] > 3 || p[7] != 0)
 		return smartssd_fail(err, -EOPNOTSUPP, ".npy format version %u.%u; 1.0, 2.0 and 3.0 are known", p[6], p[7]);
 	if (p[6] == 1) {
@@ -261,9 +275,12 @@ int smartssd_npy_parse(const void *data, size_t bytes, uint64_t file_bytes, stru
 		length = p[8] | (uint32_t)p[9] << 8 | (uint32_t)p[10] << 16 | (uint32_t)p[11] << 24;
 	}
 	if (length > MAX_HEADER)
-		return smartssd_fail(err, -EOPNOTSUPP, "the .npy header has %u bytes; that of a plain array of numbers has less than %u", length, MAX_HEADER);
+		return smartssd_fail(err, -EOPNOTSUPP,
+				     "the .npy header has %u bytes; that of a plain array of numbers has less than %u", length,
+				     MAX_HEADER);
 	if (length > bytes - start)
-		return smartssd_fail(err, -EBADMSG, "the .npy file is cut off: its header should have %u bytes, %zu are there", length, bytes - start);
+		return smartssd_fail(err, -EBADMSG, "the .npy file is cut off: its header should have %u bytes, %zu are there",
+				     length, bytes - start);
 
 	s.at = (const char *)p + start;
 	s.end = s.at + length;
@@ -278,8 +295,10 @@ int smartssd_npy_parse(const void *data, size_t bytes, uint64_t file_bytes, stru
 			goto fail;
 		}
 	if (out->bytes > file_bytes - out->offset) {
-		ret = smartssd_fail(err, -EBADMSG, "the .npy file is cut off: the header promises %llu bytes of elements, %llu are there; copy or save it "
-				    "again", (unsigned long long)out->bytes, (unsigned long long)(file_bytes - out->offset));
+		ret = smartssd_fail(err, -EBADMSG,
+				    "the .npy file is cut off: the header promises %llu bytes of elements, %llu are there; copy or save it "
+				    "again",
+				    (unsigned long long)out->bytes, (unsigned long long)(file_bytes - out->offset));
 		goto fail;
 	}
 	return 0;
@@ -439,7 +458,8 @@ int smartssd_npy_save(const char *path, const struct smartssd_array *array, cons
 	if (ret) {
 		if (ret != -EEXIST)
 			unlink(temporary);
-		return smartssd_fail(err, ret, "%s: cannot be written (%llu bytes): %s", path, (unsigned long long)bytes, strerror(-ret));
+		return smartssd_fail(err, ret, "%s: cannot be written (%llu bytes): %s", path, (unsigned long long)bytes,
+				     strerror(-ret));
 	}
 	/* The rename is on disk when the folder is; a filesystem that cannot sync folders has done what it can. */
 	slash = strrchr(target, '/');

@@ -58,7 +58,8 @@ static double seconds_of(struct smartssd_spans *s)
 	return (double)sum * 1e-9;
 }
 
-int smartssd_op_begin(struct smartssd_op *op, struct smartssd_device *dev, const struct smartssd_progress *progress, struct smartssd_error *err)
+int smartssd_op_begin(struct smartssd_op *op, struct smartssd_device *dev, const struct smartssd_progress *progress,
+		      struct smartssd_error *err)
 {
 	int ret;
 
@@ -103,7 +104,8 @@ int smartssd_op_end(struct smartssd_op *op, int ret, struct smartssd_report *rep
 int smartssd_op_progress(struct smartssd_op *op, uint64_t done, uint64_t total)
 {
 	if (op->progress && op->progress->step && op->progress->step(op->progress->ctx, done, total))
-		return smartssd_fail(op->err, -ECANCELED, "stopped after %llu of %llu tiles", (unsigned long long)done, (unsigned long long)total);
+		return smartssd_fail(op->err, -ECANCELED, "stopped after %llu of %llu tiles", (unsigned long long)done,
+				     (unsigned long long)total);
 	return 0;
 }
 
@@ -166,7 +168,8 @@ int smartssd_op_wait(struct smartssd_op *op, struct smartssd_op_job *job, uint32
 	if (outcome.status) {
 		first = outcome.first_error;
 		*failed = first;
-		return smartssd_explain_command(op->err, job->list, outcome.status, first, first < job->room ? &job->results[first] : NULL);
+		return smartssd_explain_command(op->err, job->list, outcome.status, first,
+						first < job->room ? &job->results[first] : NULL);
 	}
 	return take_results(op, job);
 }
@@ -182,7 +185,8 @@ void smartssd_op_job_free(struct smartssd_op *op, struct smartssd_op_job *job)
 	*job = (struct smartssd_op_job){ 0 };
 }
 
-int smartssd_op_source_open(struct smartssd_op *op, const struct smartssd_source *source, const char *name, struct smartssd_op_source *out)
+int smartssd_op_source_open(struct smartssd_op *op, const struct smartssd_source *source, const char *name,
+			    struct smartssd_op_source *out)
 {
 	struct smartssd_file file;
 	uint64_t end;
@@ -201,7 +205,8 @@ int smartssd_op_source_open(struct smartssd_op *op, const struct smartssd_source
 		return smartssd_fail(op->err, ret, "%s: its file cannot be registered: %s", name, strerror(-ret));
 	if (__builtin_add_overflow(source->array.offset, source->array.bytes, &end) || end > file.bytes) {
 		smartssd_file_unregister(op->dev, file.file);
-		return smartssd_fail(op->err, -EINVAL, "%s: its file has %llu bytes, too few for %llu bytes of elements from offset %llu", name,
+		return smartssd_fail(op->err, -EINVAL,
+				     "%s: its file has %llu bytes, too few for %llu bytes of elements from offset %llu", name,
 				     (unsigned long long)file.bytes, (unsigned long long)source->array.bytes,
 				     (unsigned long long)source->array.offset);
 	}
@@ -219,7 +224,8 @@ void smartssd_op_source_close(struct smartssd_op *op, struct smartssd_op_source 
 	source->file = 0;
 }
 
-int smartssd_op_kernel(struct smartssd_op *op, const char *name, const char *const *names, uint32_t nr, struct smartssd_op_kernel *out)
+int smartssd_op_kernel(struct smartssd_op *op, const char *name, const char *const *names, uint32_t nr,
+		       struct smartssd_op_kernel *out)
 {
 	struct smartssd_cu_info cu;
 	struct smartssd_arg_info arg;
@@ -228,8 +234,10 @@ int smartssd_op_kernel(struct smartssd_op *op, const char *name, const char *con
 
 	*out = (struct smartssd_op_kernel){ .mask = smartssd_find_kernel(op->dev, name), .nr = nr };
 	if (!out->mask)
-		return smartssd_fail(op->err, -ENOEXEC, "no kernel %s on the card: load an xclbin that has it (smartssd_xclbin_load_file(); this "
-				     "project's own is kernels.xclbin, see smartssd_find_file())", name);
+		return smartssd_fail(op->err, -ENOEXEC,
+				     "no kernel %s on the card: load an xclbin that has it (smartssd_xclbin_load_file(); this "
+				     "project's own is kernels.xclbin, see smartssd_find_file())",
+				     name);
 	out->cus = (uint32_t)__builtin_popcountll(out->mask);
 	if (smartssd_cu_info(op->dev, (uint32_t)__builtin_ctzll(out->mask), &cu))
 		return smartssd_fail(op->err, -ENOEXEC, "compute unit of kernel %s cannot be queried", name);
@@ -242,16 +250,20 @@ int smartssd_op_kernel(struct smartssd_op *op, const char *name, const char *con
 			if (!strncmp((const char *)arg.name, names[i], sizeof(arg.name)))
 				break;
 		if (i == nr || seen >> i & 1)
-			return smartssd_fail(op->err, -ENOEXEC, "kernel %s of the loaded xclbin has an argument %.60s that this library does not know: it "
-					     "is of another version; load the kernels.xclbin that came with the library", name, (char *)arg.name);
+			return smartssd_fail(op->err, -ENOEXEC,
+					     "kernel %s of the loaded xclbin has an argument %.60s that this library does not know: it "
+					     "is of another version; load the kernels.xclbin that came with the library",
+					     name, (char *)arg.name);
 		seen |= 1ull << i;
 		out->args[i].index = a;
 		found++;
 	}
 	for (i = 0; i < nr && found < nr; i++)
 		if (!(seen >> i & 1))
-			return smartssd_fail(op->err, -ENOEXEC, "kernel %s of the loaded xclbin has no argument %s: it is of another version; load the "
-					     "kernels.xclbin that came with the library", name, names[i]);
+			return smartssd_fail(op->err, -ENOEXEC,
+					     "kernel %s of the loaded xclbin has no argument %s: it is of another version; load the "
+					     "kernels.xclbin that came with the library",
+					     name, names[i]);
 	return 0;
 }
 
@@ -262,17 +274,21 @@ int smartssd_op_bo(struct smartssd_op *op, uint64_t bytes, const char *what, str
 	if (ret)
 		out->bo = 0;
 	if (ret == -ENOMEM)
-		return smartssd_fail(op->err, ret, "no %llu bytes of card memory in one piece for %s: free BOs, or use a card with more (emu:ddr=...)",
-				     (unsigned long long)bytes, what);
+		return smartssd_fail(
+			op->err, ret,
+			"no %llu bytes of card memory in one piece for %s: free BOs, or use a card with more (emu:ddr=...)",
+			(unsigned long long)bytes, what);
 	if (ret)
-		return smartssd_fail(op->err, ret, "card memory for %s (%llu bytes): %s", what, (unsigned long long)bytes, strerror(-ret));
+		return smartssd_fail(op->err, ret, "card memory for %s (%llu bytes): %s", what, (unsigned long long)bytes,
+				     strerror(-ret));
 	return 0;
 }
 
 int smartssd_op_check_flags(struct smartssd_error *err, uint32_t io_flags)
 {
 	if (io_flags & ~(SMARTSSD_CMD_PEER_REQUIRE | SMARTSSD_CMD_PEER_OFF))
-		return smartssd_fail(err, -EINVAL, "io_flags 0x%x: only SMARTSSD_CMD_PEER_REQUIRE or SMARTSSD_CMD_PEER_OFF", io_flags);
+		return smartssd_fail(err, -EINVAL, "io_flags 0x%x: only SMARTSSD_CMD_PEER_REQUIRE or SMARTSSD_CMD_PEER_OFF",
+				     io_flags);
 	if (io_flags == (SMARTSSD_CMD_PEER_REQUIRE | SMARTSSD_CMD_PEER_OFF))
 		return smartssd_fail(err, -EINVAL, "io_flags: a peer path cannot be required and switched off at once");
 	return 0;

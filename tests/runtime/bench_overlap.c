@@ -74,8 +74,17 @@ int main(void)
 	static const float w_scale = 0.01f;
 	static const int32_t w_zero;
 	struct smartssd_conv2d op = {
-		.x_scale = 0.1f, .w_scale = &w_scale, .w_scales = 1, .w_zero = &w_zero, .w_zeros = 1, .y_scale = 0.5f, .y_type = SMARTSSD_U1,
-		.stride = { 1, 1 }, .dilation = { 1, 1 }, .group = 1, .clip = { 0, 255 },
+		.x_scale = 0.1f,
+		.w_scale = &w_scale,
+		.w_scales = 1,
+		.w_zero = &w_zero,
+		.w_zeros = 1,
+		.y_scale = 0.5f,
+		.y_type = SMARTSSD_U1,
+		.stride = { 1, 1 },
+		.dilation = { 1, 1 },
+		.group = 1,
+		.clip = { 0, 255 },
 	};
 	struct smartssd_array x = { .type = SMARTSSD_U1, .ndim = 4, .shape = { IMAGES, CHANNELS, SIZE, SIZE } };
 	struct smartssd_array w = { .type = SMARTSSD_I1, .ndim = 4, .shape = { 1, CHANNELS, 1, 1 }, .bytes = CHANNELS };
@@ -146,13 +155,13 @@ int main(void)
 			return fail("conv2d from memory");
 		compute = compute < 0 || report.compute_seconds < compute ? report.compute_seconds : compute;
 	}
-	printf("conv2d 1x1, %d -> %llu channels, %d images of %dx%d, %.0f MB read, %u tiles in %u jobs\n", CHANNELS, (unsigned long long)filters, IMAGES,
-	       SIZE, SIZE, (double)best.bytes.ssd_to_card * 1e-6, best.tiles, best.jobs);
-	printf("total %.1f ms; under way: read %.1f ms, compute %.1f ms; alone: read %.1f ms, compute %.1f ms\n", best.seconds * 1e3,
-	       best.read_seconds * 1e3, best.compute_seconds * 1e3, alone * 1e3, compute * 1e3);
+	printf("conv2d 1x1, %d -> %llu channels, %d images of %dx%d, %.0f MB read, %u tiles in %u jobs\n", CHANNELS,
+	       (unsigned long long)filters, IMAGES, SIZE, SIZE, (double)best.bytes.ssd_to_card * 1e-6, best.tiles, best.jobs);
+	printf("total %.1f ms; under way: read %.1f ms, compute %.1f ms; alone: read %.1f ms, compute %.1f ms\n",
+	       best.seconds * 1e3, best.read_seconds * 1e3, best.compute_seconds * 1e3, alone * 1e3, compute * 1e3);
 	printf("total / max(read, compute) = %.2f (target <= 1.15)\n", best_ratio);
-	printf("total / max(read alone, compute alone) = %.2f; without overlap it would be %.2f\n", best.seconds / larger(alone, compute),
-	       (alone + compute) / larger(alone, compute));
+	printf("total / max(read alone, compute alone) = %.2f; without overlap it would be %.2f\n",
+	       best.seconds / larger(alone, compute), (alone + compute) / larger(alone, compute));
 	smartssd_close(dev);
 	close(fd);
 	free(data);

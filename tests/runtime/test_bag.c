@@ -4,15 +4,16 @@
 #include "runtime_test.h"
 
 /* Each ck_assert sends a message to the parent process, which is slow in inner loops. */
-#define must(expr)                                                                                                                    \
-	do {                                                                                                                          \
-		if (!(expr))                                                                                                          \
-			ck_abort_msg("%s", #expr);                                                                                    \
+#define must(expr)                                 \
+	do {                                       \
+		if (!(expr))                       \
+			ck_abort_msg("%s", #expr); \
 	} while (0)
 
 static void check_gather(const struct bag_table *t, const int64_t *indices, uint64_t nr, struct bag_gather *g)
 {
-	uint64_t file_bytes = t->offset + t->rows * t->row_bytes, blocks = file_bytes / t->align + 2, wanted = 0, bo = 0, pieces = 0;
+	uint64_t file_bytes = t->offset + t->rows * t->row_bytes, blocks = file_bytes / t->align + 2, wanted = 0, bo = 0,
+		 pieces = 0;
 	uint8_t *needed = calloc(1, blocks);
 
 	ck_assert_int_eq(bag_gather(t, indices, nr, g), 0);
@@ -67,8 +68,12 @@ START_TEST(random_rows)
 	random_seed("bag");
 	for (int round = 0; round < 400; round++) {
 		struct bag_table t = {
-			.offset = random_in(0, 1) ? 128 : random_in(0, 5000), .rows = random_in(1, random_in(0, 1) ? 50 : 5000),
-			.row_bytes = random_in(1, random_in(0, 1) ? 300 : 3000), .align = random_in(0, 4) ? 512 : random_in(0, 1) ? 1 : 4096,
+			.offset = random_in(0, 1) ? 128 : random_in(0, 5000),
+			.rows = random_in(1, random_in(0, 1) ? 50 : 5000),
+			.row_bytes = random_in(1, random_in(0, 1) ? 300 : 3000),
+			.align = random_in(0, 4) ? 512 :
+				 random_in(0, 1) ? 1 :
+						   4096,
 		};
 		uint64_t nr = random_in(0, 2000);
 		int64_t *indices = malloc((nr + 1) * sizeof(*indices));
@@ -134,7 +139,10 @@ START_TEST(tiles_cover_the_bags)
 	for (int round = 0; round < 300; round++) {
 		uint64_t bags = random_in(1, 300), end;
 		int64_t *offsets = calloc(bags + 1, sizeof(*offsets));
-		struct bag_limits l = { .lookups = random_in(1, 200), .bags = random_in(1, 100), .bytes = random_in(1000, 100000), .lookup_bytes = 520,
+		struct bag_limits l = { .lookups = random_in(1, 200),
+					.bags = random_in(1, 100),
+					.bytes = random_in(1000, 100000),
+					.lookup_bytes = 520,
 					.bag_bytes = 260 };
 
 		for (uint64_t b = 0; b < bags; b++)

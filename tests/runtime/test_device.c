@@ -114,13 +114,13 @@ static void close_device(void)
 	smartssd_close(dev);
 }
 
-#define CALLED(REQUEST, MEMBER, ...)                                                                                                  \
-	do {                                                                                                                          \
-		__typeof__(mock.in.MEMBER) expected = { .size = sizeof(expected), __VA_ARGS__ };                                      \
-		ck_assert_int_eq(mock.calls, 1);                                                                                      \
-		ck_assert_uint_eq(mock.request, REQUEST);                                                                             \
-		ck_assert_mem_eq(&mock.in.MEMBER, &expected, sizeof(expected));                                                       \
-		mock.calls = 0;                                                                                                       \
+#define CALLED(REQUEST, MEMBER, ...)                                                             \
+	do {                                                                                     \
+		__typeof__(mock.in.MEMBER) expected = { .size = sizeof(expected), __VA_ARGS__ }; \
+		ck_assert_int_eq(mock.calls, 1);                                                 \
+		ck_assert_uint_eq(mock.request, REQUEST);                                        \
+		ck_assert_mem_eq(&mock.in.MEMBER, &expected, sizeof(expected));                  \
+		mock.calls = 0;                                                                  \
 	} while (0)
 
 START_TEST(each_call_is_one_ioctl)
@@ -172,13 +172,15 @@ START_TEST(what_the_driver_says_comes_back)
 	uint64_t bytes;
 	int fd;
 
-	mock.out.bo = (struct smartssd_bo){ .size = sizeof(bo), .bytes = 16384, .bo = 7, .address = 1 << 20, .mmap_offset = 1 << 30 };
+	mock.out.bo =
+		(struct smartssd_bo){ .size = sizeof(bo), .bytes = 16384, .bo = 7, .address = 1 << 20, .mmap_offset = 1 << 30 };
 	ck_assert_int_eq(smartssd_bo_create(dev, 12345, &bo), 0);
 	ck_assert_mem_eq(&bo, &mock.out.bo, sizeof(bo));
 	mock.out.bo_fd = (struct smartssd_bo_fd){ .size = sizeof(mock.out.bo_fd), .bo = 21, .fd = 33, .bytes = 4096 };
 	ck_assert_int_eq(smartssd_bo_export(dev, 21, &fd), 0);
 	ck_assert_int_eq(fd, 33);
-	ck_assert(mock.request == SMARTSSD_IOC_BO_EXPORT && mock.in.bo_fd.bo == 21 && mock.in.bo_fd.fd == 0 && mock.in.bo_fd.bytes == 0);
+	ck_assert(mock.request == SMARTSSD_IOC_BO_EXPORT && mock.in.bo_fd.bo == 21 && mock.in.bo_fd.fd == 0 &&
+		  mock.in.bo_fd.bytes == 0);
 	ck_assert_int_eq(smartssd_bo_import(dev, 33, &id, &bytes), 0);
 	ck_assert(id == 21 && bytes == 4096);
 	ck_assert(mock.request == SMARTSSD_IOC_BO_IMPORT && mock.in.bo_fd.fd == 33 && mock.in.bo_fd.bo == 0);
@@ -264,7 +266,9 @@ START_TEST(wait_retries_after_signals)
 	mock.error = EINTR;
 	mock.fail_times = 3;
 	/* A driver may have written to the struct before the signal: the next call must start anew. */
-	mock.out.wait = (struct smartssd_wait){ .size = sizeof(mock.out.wait), .job = 99, .status = -EIO, .first_error = 1, .done = 1, .nr_results = 2 };
+	mock.out.wait = (struct smartssd_wait){
+		.size = sizeof(mock.out.wait), .job = 99, .status = -EIO, .first_error = 1, .done = 1, .nr_results = 2
+	};
 	ck_assert_int_eq(smartssd_wait(dev, 5, 1234, &outcome, results, 2), 0);
 	ck_assert_int_eq(mock.calls, 4);
 	mock.calls = 1;
@@ -281,7 +285,8 @@ END_TEST
 
 START_TEST(find_kernel)
 {
-	static const char *const cus[] = { "conv2d:conv2d_1", "conv2", "conv2dx:conv2d", "conv2d:conv2d_2", "empty:conv2d", "conv2:d", NULL };
+	static const char *const cus[] = { "conv2d:conv2d_1", "conv2", "conv2dx:conv2d", "conv2d:conv2d_2", "empty:conv2d",
+					   "conv2:d",	      NULL };
 
 	ck_assert_uint_eq(smartssd_find_kernel(dev, "conv2d"), 0);
 	mock.cus = cus;

@@ -35,11 +35,11 @@ START_TEST(commands_hold_what_was_said)
 	ck_assert(cmd->op == SMARTSSD_OP_WRITE && cmd->flags == SMARTSSD_CMD_PEER_OFF && cmd->rw.file == 5 && cmd->rw.bo == 6);
 	ck_assert_mem_eq((void *)(uintptr_t)cmd->rw.extents, ext + 1, sizeof(ext[0]));
 	cmd = &list->cmds[2];
-	ck_assert(cmd->op == SMARTSSD_OP_COPY_TO && cmd->copy.host == (uintptr_t)host && cmd->copy.dst_bo == 7 && cmd->copy.dst_offset == 100 &&
-		  cmd->copy.bytes == 8 && cmd->copy.src_bo == 0 && cmd->copy.src_offset == 0);
+	ck_assert(cmd->op == SMARTSSD_OP_COPY_TO && cmd->copy.host == (uintptr_t)host && cmd->copy.dst_bo == 7 &&
+		  cmd->copy.dst_offset == 100 && cmd->copy.bytes == 8 && cmd->copy.src_bo == 0 && cmd->copy.src_offset == 0);
 	cmd = &list->cmds[3];
-	ck_assert(cmd->op == SMARTSSD_OP_COPY_FROM && cmd->copy.host == (uintptr_t)host && cmd->copy.src_bo == 8 && cmd->copy.src_offset == 200 &&
-		  cmd->copy.bytes == 7 && cmd->copy.dst_bo == 0 && cmd->copy.dst_offset == 0);
+	ck_assert(cmd->op == SMARTSSD_OP_COPY_FROM && cmd->copy.host == (uintptr_t)host && cmd->copy.src_bo == 8 &&
+		  cmd->copy.src_offset == 200 && cmd->copy.bytes == 7 && cmd->copy.dst_bo == 0 && cmd->copy.dst_offset == 0);
 	cmd = &list->cmds[4];
 	ck_assert(cmd->op == SMARTSSD_OP_COPY_BO && cmd->copy.host == 0 && cmd->copy.src_bo == 10 && cmd->copy.src_offset == 400 &&
 		  cmd->copy.dst_bo == 9 && cmd->copy.dst_offset == 300 && cmd->copy.bytes == 6);
@@ -77,6 +77,22 @@ START_TEST(pointers_survive_growth)
 		}
 		smartssd_list_clear(list);
 		ck_assert_uint_eq(smartssd_list_count(list), 0);
+	}
+	smartssd_list_destroy(list);
+}
+END_TEST
+
+/* With nothing but arguments, no growth of the extents can set their pointers right. */
+START_TEST(argument_pointers_survive_growth)
+{
+	struct smartssd_list *list = new_list();
+
+	for (uint32_t i = 0; i < 100; i++) {
+		struct smartssd_arg args[2] = { { i, 1, 2, 3 }, { i, 4, 5, 6 } };
+
+		ck_assert_int_eq(smartssd_list_run(list, 1, args, 2, 0), (int)i);
+		for (uint32_t k = 0; k <= i; k++)
+			ck_assert_uint_eq(((struct smartssd_arg *)(uintptr_t)list->cmds[k].run.args)[1].index, k);
 	}
 	smartssd_list_destroy(list);
 }
@@ -131,6 +147,7 @@ static void fill(TCase *tests)
 {
 	tcase_add_test(tests, commands_hold_what_was_said);
 	tcase_add_test(tests, pointers_survive_growth);
+	tcase_add_test(tests, argument_pointers_survive_growth);
 	tcase_add_test(tests, limits);
 	tcase_add_test(tests, dependencies);
 }

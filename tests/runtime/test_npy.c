@@ -47,7 +47,11 @@ START_TEST(good_headers)
 		{ "{'shape':(2,2),'fortran_order':False,'descr':'<f4'}", SMARTSSD_F4, 2, { 2, 2 }, 16 },
 		{ "{\"descr\": \"<f4\", \"fortran_order\": False, \"shape\": (2, 2,)}\n", SMARTSSD_F4, 2, { 2, 2 }, 16 },
 		{ " { 'descr' : '<u1' , 'fortran_order' : False , 'shape' : ( 4 , ) , } ", SMARTSSD_U1, 1, { 4 }, 4 },
-		{ "{'descr': '|u1', 'fortran_order': False, 'shape': (18446744073709551615, 0), }\n", SMARTSSD_U1, 2, { UINT64_MAX, 0 }, 0 },
+		{ "{'descr': '|u1', 'fortran_order': False, 'shape': (18446744073709551615, 0), }\n",
+		  SMARTSSD_U1,
+		  2,
+		  { UINT64_MAX, 0 },
+		  0 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
@@ -222,8 +226,8 @@ START_TEST(random_damage)
 		uint64_t file_bytes = bytes + random_in(0, 48), all = 1;
 
 		for (uint32_t n = random_in(1, 4); n; n--)
-			file[random_in(0, (uint32_t)bytes - 1)] = random_in(0, 9) ? (uint8_t)alphabet[random_in(0, sizeof(alphabet) - 2)] :
-										    (uint8_t)random_u64();
+			file[random_in(0, (uint32_t)bytes - 1)] =
+				random_in(0, 9) ? (uint8_t)alphabet[random_in(0, sizeof(alphabet) - 2)] : (uint8_t)random_u64();
 		if (!smartssd_npy_parse(file, bytes, file_bytes, &array, NULL)) {
 			ck_assert(array.type >= SMARTSSD_U1 && array.type <= SMARTSSD_F4 && array.ndim <= SMARTSSD_MAX_DIMS);
 			ck_assert_uint_le(array.offset, file_bytes);

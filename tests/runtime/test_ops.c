@@ -41,7 +41,8 @@ static void tear_down(void)
 }
 
 /* An array as a .npy file, or (with @in_memory) where it is. */
-static void make_source(struct smartssd_source *s, const char *name, uint32_t type, uint32_t ndim, const uint64_t *shape, const void *data, bool in_memory)
+static void make_source(struct smartssd_source *s, const char *name, uint32_t type, uint32_t ndim, const uint64_t *shape,
+			const void *data, bool in_memory)
 {
 	struct smartssd_array array = { .type = type, .ndim = ndim };
 	char path[64];
@@ -83,7 +84,8 @@ static void fill_random(void *data, uint64_t bytes)
 }
 
 /* @s: N C H W  M KH KW  stride  dilation  pad  group; false when there is no output */
-static bool make_layer(struct layer *l, const uint32_t s[16], bool x_signed, bool w_signed, bool y_signed, bool per_channel, bool memory)
+static bool make_layer(struct layer *l, const uint32_t s[16], bool x_signed, bool w_signed, bool y_signed, bool per_channel,
+		       bool memory)
 {
 	uint64_t xs[4] = { s[0], s[1], s[2], s[3] }, ws[4] = { s[4], s[1] / s[15], s[5], s[6] }, shape[4];
 	uint64_t x_bytes = xs[0] * xs[1] * xs[2] * xs[3], w_bytes = ws[0] * ws[1] * ws[2] * ws[3];
@@ -92,11 +94,26 @@ static bool make_layer(struct layer *l, const uint32_t s[16], bool x_signed, boo
 
 	*l = (struct layer){ 0 };
 	l->ref = (struct ref_conv2d){
-		.images = s[0], .channels = s[1], .in_h = s[2], .in_w = s[3], .filters = s[4], .kernel_h = s[5], .kernel_w = s[6],
-		.stride = { s[7], s[8] }, .dilation = { s[9], s[10] }, .pad = { s[11], s[12], s[13], s[14] }, .group = s[15],
-		.x_signed = x_signed, .w_signed = w_signed, .y_signed = y_signed, .x_scale = 0.02f, .y_scale = 0.05f * sqrtf((float)(w_bytes / s[4])),
-		.x_zero = (int32_t)random_in(0, 255) - (x_signed ? 128 : 0), .y_zero = (int32_t)random_in(0, 255) + y_low,
-		.w_scales = wn, .w_zeros = wn,
+		.images = s[0],
+		.channels = s[1],
+		.in_h = s[2],
+		.in_w = s[3],
+		.filters = s[4],
+		.kernel_h = s[5],
+		.kernel_w = s[6],
+		.stride = { s[7], s[8] },
+		.dilation = { s[9], s[10] },
+		.pad = { s[11], s[12], s[13], s[14] },
+		.group = s[15],
+		.x_signed = x_signed,
+		.w_signed = w_signed,
+		.y_signed = y_signed,
+		.x_scale = 0.02f,
+		.y_scale = 0.05f * sqrtf((float)(w_bytes / s[4])),
+		.x_zero = (int32_t)random_in(0, 255) - (x_signed ? 128 : 0),
+		.y_zero = (int32_t)random_in(0, 255) + y_low,
+		.w_scales = wn,
+		.w_zeros = wn,
 	};
 	l->ref.clip[0] = random_in(0, 1) ? y_low : l->ref.y_zero;
 	l->ref.clip[1] = y_low + 255;
@@ -119,15 +136,28 @@ static bool make_layer(struct layer *l, const uint32_t s[16], bool x_signed, boo
 	l->ref.w_zero = l->w_zero;
 	l->ref.bias = l->bias;
 	l->op = (struct smartssd_conv2d){
-		.bias = l->bias, .x_scale = l->ref.x_scale, .x_zero = l->ref.x_zero, .w_scale = l->w_scale, .w_scales = wn, .w_zero = l->w_zero,
-		.w_zeros = wn, .y_scale = l->ref.y_scale, .y_zero = l->ref.y_zero, .y_type = y_signed ? SMARTSSD_I1 : SMARTSSD_U1,
-		.stride = { s[7], s[8] }, .dilation = { s[9], s[10] }, .pad = { s[11], s[12], s[13], s[14] }, .group = s[15],
+		.bias = l->bias,
+		.x_scale = l->ref.x_scale,
+		.x_zero = l->ref.x_zero,
+		.w_scale = l->w_scale,
+		.w_scales = wn,
+		.w_zero = l->w_zero,
+		.w_zeros = wn,
+		.y_scale = l->ref.y_scale,
+		.y_zero = l->ref.y_zero,
+		.y_type = y_signed ? SMARTSSD_I1 : SMARTSSD_U1,
+		.stride = { s[7], s[8] },
+		.dilation = { s[9], s[10] },
+		.pad = { s[11], s[12], s[13], s[14] },
+		.group = s[15],
 		.clip = { l->ref.clip[0], l->ref.clip[1] },
 	};
 	make_source(&l->op.x, "x", x_signed ? SMARTSSD_I1 : SMARTSSD_U1, 4, xs, l->x, memory);
 	make_source(&l->op.w, "w", w_signed ? SMARTSSD_I1 : SMARTSSD_U1, 4, ws, l->w, memory && random_in(0, 1));
-	snprintf(l->text, sizeof(l->text), "x %ux%ux%ux%u w %ux%ux%u stride %u,%u dilation %u,%u pad %u,%u,%u,%u group %u signed %d%d%d memory %d", s[0],
-		 s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], s[9], s[10], s[11], s[12], s[13], s[14], s[15], x_signed, w_signed, y_signed, memory);
+	snprintf(l->text, sizeof(l->text),
+		 "x %ux%ux%ux%u w %ux%ux%u stride %u,%u dilation %u,%u pad %u,%u,%u,%u group %u signed %d%d%d memory %d", s[0],
+		 s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], s[9], s[10], s[11], s[12], s[13], s[14], s[15], x_signed,
+		 w_signed, y_signed, memory);
 	ck_assert_msg(!smartssd_conv2d_shape(&l->op, shape, &err), "%s: %s", l->text, err.text);
 	ck_assert(shape[0] == s[0] && shape[1] == s[4] && shape[2] == out[0] && shape[3] == out[1]);
 	l->outputs = shape[0] * shape[1] * shape[2] * shape[3];
@@ -184,9 +214,10 @@ START_TEST(random_layers)
 	for (int round = 0, done = 0; done < 60; round++) {
 		uint32_t group = random_in(0, 2) ? 1 : random_in(1, 8);
 		uint32_t s[16] = {
-			random_in(1, 3), group * random_in(1, 9), random_in(1, 40), random_in(1, 40), group * random_in(1, 20), random_in(1, 7),
-			random_in(1, 7), random_in(1, 3), random_in(1, 3), random_in(1, 2), random_in(1, 2), random_in(0, 5), random_in(0, 5),
-			random_in(0, 5), random_in(0, 5), group,
+			random_in(1, 3),	  group * random_in(1, 9), random_in(1, 40), random_in(1, 40),
+			group * random_in(1, 20), random_in(1, 7),	   random_in(1, 7),  random_in(1, 3),
+			random_in(1, 3),	  random_in(1, 2),	   random_in(1, 2),  random_in(0, 5),
+			random_in(0, 5),	  random_in(0, 5),	   random_in(0, 5),  group,
 		};
 		struct smartssd_report report;
 		struct layer l;
@@ -254,7 +285,8 @@ START_TEST(little_memory)
 			check_report(&l, &report);
 			ck_assert_uint_gt(report.jobs, 2);
 			if (!memory)
-				ck_assert_uint_le(report.bytes.ssd_to_card, (l.op.x.array.bytes + l.op.w.array.bytes) * 5 / 4 + 8192);
+				ck_assert_uint_le(report.bytes.ssd_to_card,
+						  (l.op.x.array.bytes + l.op.w.array.bytes) * 5 / 4 + 8192);
 			free_layer(&l);
 		}
 }
@@ -313,15 +345,15 @@ START_TEST(layers_that_make_no_sense)
 	open_card("emu:");
 	ck_assert(make_layer(&l, shape, false, true, false, true, true));
 	good = l.op;
-#define REFUSED(change, says)                                                                                                         \
-	do {                                                                                                                          \
-		uint64_t out[4];                                                                                                      \
-		op = good;                                                                                                            \
-		change;                                                                                                               \
-		err.text[0] = '\0';                                                                                                   \
-		ck_assert_int_eq(smartssd_conv2d_shape(&op, out, &err), -EINVAL);                                                     \
-		ck_assert_msg(strstr(err.text, says), "%s: %s", #change, err.text);                                                   \
-		ck_assert_int_eq(smartssd_conv2d(dev, &op, l.y, NULL, NULL, NULL), -EINVAL);                                          \
+#define REFUSED(change, says)                                                                \
+	do {                                                                                 \
+		uint64_t out[4];                                                             \
+		op = good;                                                                   \
+		change;                                                                      \
+		err.text[0] = '\0';                                                          \
+		ck_assert_int_eq(smartssd_conv2d_shape(&op, out, &err), -EINVAL);            \
+		ck_assert_msg(strstr(err.text, says), "%s: %s", #change, err.text);          \
+		ck_assert_int_eq(smartssd_conv2d(dev, &op, l.y, NULL, NULL, NULL), -EINVAL); \
 	} while (0)
 	REFUSED(op.x.array.type = SMARTSSD_F4, "x is f4");
 	REFUSED(op.w.array.type = SMARTSSD_I4, "w is i4");
@@ -356,7 +388,8 @@ START_TEST(layers_that_make_no_sense)
 	REFUSED(op.clip[0] = 9; op.clip[1] = 8, "clip is 9..8");
 	REFUSED(op.clip[1] = 256, "clip");
 	REFUSED(op.y_type = SMARTSSD_I1; op.y_zero = 0; op.clip[1] = 128, "clip");
-	REFUSED(op.x.array.shape[1] = 30000; op.x.array.bytes = 30000 * 64; op.w.array.shape[1] = 15000; op.w.array.bytes = 15000 * 9 * 6, "overflow");
+	REFUSED(op.x.array.shape[1] = 30000; op.x.array.bytes = 30000 * 64; op.w.array.shape[1] = 15000;
+		op.w.array.bytes = 15000 * 9 * 6, "overflow");
 #undef REFUSED
 	op = good;
 	op.io_flags = 1;
@@ -499,7 +532,8 @@ static uint16_t random_half(void)
 	return (h >> 10 & 31) == 31 ? (uint16_t)(h & 0xbfff) : h; /* no infinities */
 }
 
-static void make_table(struct table *t, uint32_t format, uint64_t rows, uint32_t dim, uint64_t bags, uint32_t most, bool weighted, bool mean, bool memory)
+static void make_table(struct table *t, uint32_t format, uint64_t rows, uint32_t dim, uint64_t bags, uint32_t most, bool weighted,
+		       bool mean, bool memory)
 {
 	static const uint32_t types[] = { SMARTSSD_F4, SMARTSSD_F2, SMARTSSD_U1 };
 	uint64_t shape[2] = { rows, dim + (format == SMARTSSD_ROWS_INT8 ? 8 : 0) }, pitch = ref_row_bytes(format, dim), lookups = 0;
@@ -539,8 +573,13 @@ static void make_table(struct table *t, uint32_t format, uint64_t rows, uint32_t
 	t->expected = malloc((bags * dim + 1) * sizeof(double));
 	t->bound = malloc((bags * dim + 1) * sizeof(double));
 	t->ref = (struct ref_embedding_bag){ t->rows, format, dim, rows, pitch, t->indices, t->offsets, bags, t->weights, mean };
-	t->op = (struct smartssd_embedding_bag){ .format = format, .indices = t->indices, .lookups = lookups, .offsets = t->offsets, .bags = bags,
-						 .per_sample_weights = t->weights, .mean = mean };
+	t->op = (struct smartssd_embedding_bag){ .format = format,
+						 .indices = t->indices,
+						 .lookups = lookups,
+						 .offsets = t->offsets,
+						 .bags = bags,
+						 .per_sample_weights = t->weights,
+						 .mean = mean };
 	make_source(&t->op.table, "table", types[format], 2, shape, t->rows, memory);
 }
 
@@ -565,8 +604,8 @@ static void check_table(struct table *t, struct smartssd_report *report)
 	ck_assert_msg(!smartssd_embedding_bag(dev, &t->op, t->y, report, NULL, &err), "%s", err.text);
 	for (i = 0; i < elements && fabs((double)t->y[i] - t->expected[i]) <= t->bound[i]; i++)
 		;
-	ck_assert_msg(i == elements, "format %u dim %u mean %d: y[%llu] is %.9g, not %.9g +- %.3g", t->op.format, t->ref.dim, t->ref.mean,
-		      (unsigned long long)i, (double)t->y[i], t->expected[i], t->bound[i]);
+	ck_assert_msg(i == elements, "format %u dim %u mean %d: y[%llu] is %.9g, not %.9g +- %.3g", t->op.format, t->ref.dim,
+		      t->ref.mean, (unsigned long long)i, (double)t->y[i], t->expected[i], t->bound[i]);
 	if (report) {
 		ck_assert_uint_eq(report->bytes.card_to_host, elements * 4 + report->tiles * 16ull);
 		ck_assert_uint_eq(report->bytes.runs, report->tiles);
@@ -587,8 +626,9 @@ START_TEST(random_tables)
 		struct smartssd_report report;
 		struct table t;
 
-		make_table(&t, random_in(0, 2), random_in(1, random_in(0, 1) ? 30 : 4000), random_in(0, 3) ? random_in(1, 100) : random_in(1, 700),
-			   random_in(0, 200), random_in(0, 60), weighted, !weighted && random_in(0, 1), !random_in(0, 3));
+		make_table(&t, random_in(0, 2), random_in(1, random_in(0, 1) ? 30 : 4000),
+			   random_in(0, 3) ? random_in(1, 100) : random_in(1, 700), random_in(0, 200), random_in(0, 60), weighted,
+			   !weighted && random_in(0, 1), !random_in(0, 3));
 		check_table(&t, &report);
 		free_table(&t);
 	}
@@ -661,21 +701,21 @@ START_TEST(calls_that_make_no_sense)
 	open_card("emu:");
 	make_table(&t, SMARTSSD_ROWS_INT8, 100, 16, 4, 20, false, false, true);
 	good = t.op;
-#define REFUSED(code, change, says)                                                                                                   \
-	do {                                                                                                                          \
-		struct smartssd_counters before, after;                                                                               \
-		op = good;                                                                                                            \
-		memcpy(offsets, t.offsets, sizeof(offsets));                                                                          \
-		memcpy(indices, t.indices, t.op.lookups * sizeof(indices[0]));                                                        \
-		op.offsets = offsets;                                                                                                 \
-		op.indices = indices;                                                                                                 \
-		change;                                                                                                               \
-		smartssd_counters(dev, SMARTSSD_COUNT_FILE, &before);                                                                 \
-		err.text[0] = '\0';                                                                                                   \
-		ck_assert_int_eq(smartssd_embedding_bag(dev, &op, t.y, NULL, NULL, &err), code);                                      \
-		ck_assert_msg(strstr(err.text, says), "%s: %s", #change, err.text);                                                   \
-		smartssd_counters(dev, SMARTSSD_COUNT_FILE, &after);                                                                  \
-		ck_assert_mem_eq(&before, &after, sizeof(before)); /* nothing was submitted */                                        \
+#define REFUSED(code, change, says)                                                              \
+	do {                                                                                     \
+		struct smartssd_counters before, after;                                          \
+		op = good;                                                                       \
+		memcpy(offsets, t.offsets, sizeof(offsets));                                     \
+		memcpy(indices, t.indices, t.op.lookups * sizeof(indices[0]));                   \
+		op.offsets = offsets;                                                            \
+		op.indices = indices;                                                            \
+		change;                                                                          \
+		smartssd_counters(dev, SMARTSSD_COUNT_FILE, &before);                            \
+		err.text[0] = '\0';                                                              \
+		ck_assert_int_eq(smartssd_embedding_bag(dev, &op, t.y, NULL, NULL, &err), code); \
+		ck_assert_msg(strstr(err.text, says), "%s: %s", #change, err.text);              \
+		smartssd_counters(dev, SMARTSSD_COUNT_FILE, &after);                             \
+		ck_assert_mem_eq(&before, &after, sizeof(before)); /* nothing was submitted */   \
 	} while (0)
 	REFUSED(-ERANGE, indices[3] = 100, "indices[3] is 100; the table has rows 0 to 99");
 	REFUSED(-ERANGE, indices[0] = -1, "indices[0] is -1");
@@ -718,7 +758,8 @@ START_TEST(lookup_faults)
 	open_card(uri);
 	make_table(&t, SMARTSSD_ROWS_FP32, 2000, 64, 100, 20, false, false, false);
 	ret = smartssd_embedding_bag(dev, &t.op, t.y, NULL, NULL, &err);
-	ck_assert_msg(ret == -EIO && strstr(err.text, "embedding_bag, bags 0-99") && strstr(err.text, unit), "%d %s", ret, err.text);
+	ck_assert_msg(ret == -EIO && strstr(err.text, "embedding_bag, bags 0-99") && strstr(err.text, unit), "%d %s", ret,
+		      err.text);
 	ck_assert_ptr_nonnull(strstr(err.text, _i ? "never ran" : "fault"));
 	ck_assert_int_eq(smartssd_cu_reset(dev, cu), 0);
 	check_table(&t, NULL);

@@ -23,20 +23,22 @@ static char what[400];
 
 static void describe(const struct conv2d_layer *l, uint64_t arena)
 {
-	snprintf(what, sizeof(what), "x %ux%ux%ux%u w %ux%ux%ux%u stride %u,%u dilation %u,%u pad %u,%u out %ux%u offset %llu align %llu arena %llu",
-		 l->images, l->channels, l->in_h, l->in_w, l->filters, l->group_channels, l->kernel_h, l->kernel_w, l->stride_h, l->stride_w,
-		 l->dilation_h, l->dilation_w, l->pad_top, l->pad_left, l->out_h, l->out_w, (unsigned long long)l->x_offset,
-		 (unsigned long long)l->x_align, (unsigned long long)arena);
+	snprintf(what, sizeof(what),
+		 "x %ux%ux%ux%u w %ux%ux%ux%u stride %u,%u dilation %u,%u pad %u,%u out %ux%u offset %llu align %llu arena %llu",
+		 l->images, l->channels, l->in_h, l->in_w, l->filters, l->group_channels, l->kernel_h, l->kernel_w, l->stride_h,
+		 l->stride_w, l->dilation_h, l->dilation_w, l->pad_top, l->pad_left, l->out_h, l->out_w,
+		 (unsigned long long)l->x_offset, (unsigned long long)l->x_align, (unsigned long long)arena);
 }
 
 /* Each ck_assert sends a message to the parent process, which is slow in inner loops. */
-#define must(expr)                                                                                                                    \
-	do {                                                                                                                          \
-		if (!(expr))                                                                                                          \
-			ck_abort_msg("%s; %s", #expr, what);                                                                          \
+#define must(expr)                                           \
+	do {                                                 \
+		if (!(expr))                                 \
+			ck_abort_msg("%s; %s", #expr, what); \
 	} while (0)
 
-static void play_load(struct play *p, const struct conv2d_region *r, const struct conv2d_step *s, uint8_t *seen, struct conv2d_extents *extents)
+static void play_load(struct play *p, const struct conv2d_region *r, const struct conv2d_step *s, uint8_t *seen,
+		      struct conv2d_extents *extents)
 {
 	const struct conv2d_layer *l = &p->plan.layer;
 	uint64_t file_bytes = l->x_offset + conv2d_x_at(l, l->images, 0, 0);
@@ -119,8 +121,10 @@ static void play_tile(struct play *p, const struct conv2d_region *r, const struc
 
 		for (uint32_t i = 0; i < t.rows; i++)
 			for (int side = 0; side < 2; side++) {
-				uint64_t at = x.offset + conv2d_channel(&t, c) + t.window + (uint64_t)i * t.in_w + (side ? t.cols - 1 : 0);
-				uint64_t from = l->x_offset + conv2d_x_at(l, s->image, first + c, row + i) + col + (side ? t.cols - 1 : 0);
+				uint64_t at = x.offset + conv2d_channel(&t, c) + t.window + (uint64_t)i * t.in_w +
+					      (side ? t.cols - 1 : 0);
+				uint64_t from = l->x_offset + conv2d_x_at(l, s->image, first + c, row + i) + col +
+						(side ? t.cols - 1 : 0);
 
 				must(p->arena[at] == from + 1);
 			}
@@ -247,16 +251,30 @@ static int play(const struct conv2d_layer *l, uint64_t arena, uint32_t cus, stru
 }
 
 /* A layer through the operator's own checks; false when it makes no sense. */
-static bool make_layer(struct conv2d_layer *l, uint32_t n, uint32_t c, uint32_t h, uint32_t w, uint32_t m, uint32_t kh, uint32_t kw, uint32_t sh, uint32_t sw,
-		       uint32_t dh, uint32_t dw, uint32_t pt, uint32_t pl, uint32_t pb, uint32_t pr, uint32_t group)
+static bool make_layer(struct conv2d_layer *l, uint32_t n, uint32_t c, uint32_t h, uint32_t w, uint32_t m, uint32_t kh,
+		       uint32_t kw, uint32_t sh, uint32_t sw, uint32_t dh, uint32_t dw, uint32_t pt, uint32_t pl, uint32_t pb,
+		       uint32_t pr, uint32_t group)
 {
 	static const float scale = 0.5f;
 	static const int32_t zero;
 	struct smartssd_conv2d op = {
 		.x.array = { .type = SMARTSSD_U1, .ndim = 4, .shape = { n, c, h, w }, .bytes = (uint64_t)n * c * h * w },
-		.w.array = { .type = SMARTSSD_I1, .ndim = 4, .shape = { m, c / group, kh, kw }, .bytes = (uint64_t)m * (c / group) * kh * kw },
-		.x_scale = 1, .w_scale = &scale, .w_scales = 1, .w_zero = &zero, .w_zeros = 1, .y_scale = 1, .y_type = SMARTSSD_U1,
-		.stride = { sh, sw }, .pad = { pt, pl, pb, pr }, .dilation = { dh, dw }, .group = group, .clip = { 0, 255 },
+		.w.array = { .type = SMARTSSD_I1,
+			     .ndim = 4,
+			     .shape = { m, c / group, kh, kw },
+			     .bytes = (uint64_t)m * (c / group) * kh * kw },
+		.x_scale = 1,
+		.w_scale = &scale,
+		.w_scales = 1,
+		.w_zero = &zero,
+		.w_zeros = 1,
+		.y_scale = 1,
+		.y_type = SMARTSSD_U1,
+		.stride = { sh, sw },
+		.pad = { pt, pl, pb, pr },
+		.dilation = { dh, dw },
+		.group = group,
+		.clip = { 0, 255 },
 	};
 
 	return conv2d_layer(&op, l, NULL) == 0;
@@ -267,10 +285,12 @@ static void random_layer(struct conv2d_layer *l)
 	do {
 		uint32_t group = random_in(0, 2) ? 1 : random_in(1, 12), per = random_in(0, 3) ? random_in(1, 8) : random_in(1, 60);
 		uint32_t filters = group * (random_in(0, 3) ? random_in(1, 8) : random_in(1, 40));
-		uint32_t h = random_in(0, 3) ? random_in(1, 40) : random_in(1, 200), w = random_in(0, 3) ? random_in(1, 40) : random_in(1, 200);
+		uint32_t h = random_in(0, 3) ? random_in(1, 40) : random_in(1, 200),
+			 w = random_in(0, 3) ? random_in(1, 40) : random_in(1, 200);
 
-		if (make_layer(l, random_in(1, 4), group * per, h, w, filters, random_in(1, 7), random_in(1, 7), random_in(1, 3), random_in(1, 3),
-			       random_in(1, 3), random_in(1, 3), random_in(0, 9), random_in(0, 9), random_in(0, 9), random_in(0, 9), group))
+		if (make_layer(l, random_in(1, 4), group * per, h, w, filters, random_in(1, 7), random_in(1, 7), random_in(1, 3),
+			       random_in(1, 3), random_in(1, 3), random_in(1, 3), random_in(0, 9), random_in(0, 9),
+			       random_in(0, 9), random_in(0, 9), group))
 			break;
 	} while (1);
 	l->x_align = random_in(0, 3) ? 512 : random_in(0, 1) ? 1 : 4096;
@@ -337,7 +357,8 @@ START_TEST(known_layers)
 	struct conv2d_plan plan;
 	double read;
 
-	ck_assert(make_layer(&l, s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], s[9], s[10], s[11], s[12], s[13], s[14], s[15]));
+	ck_assert(make_layer(&l, s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], s[9], s[10], s[11], s[12], s[13], s[14],
+			     s[15]));
 	l.x_align = 512;
 	l.x_offset = 128;
 	ck_assert_int_eq(play(&l, 64 << 20, 1, &plan), 0);
