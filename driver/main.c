@@ -75,7 +75,8 @@ static void smartssd_dev_release(struct device *dev)
 	struct smartssd_dev *sd = container_of(dev, struct smartssd_dev, dev);
 
 	cleanup_srcu_struct(&sd->srcu);
-	ida_free(&smartssd_ida, sd->id);
+	if (!sd->dead)
+		ida_free(&smartssd_ida, sd->id);
 	pci_dev_put(sd->pdev);
 	kfree(sd);
 }
@@ -221,6 +222,8 @@ static void smartssd_remove(struct pci_dev *pdev)
 	WRITE_ONCE(sd->dead, true);
 	smartssd_debugfs_remove(sd);
 	cdev_device_del(&sd->cdev, &sd->dev);
+	/* The name is free: a card that comes back gets it even while old files are open. */
+	ida_free(&smartssd_ida, sd->id);
 	smartssd_wake_clients(sd);
 	synchronize_srcu(&sd->srcu);
 

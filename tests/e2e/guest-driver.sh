@@ -24,6 +24,9 @@ SMARTSSD_DEVICE=/dev/smartssd1 $t/e2e/raw /dev/nvme1n1 /dev/nvme1n1
 echo "# every allocation failed in turn"
 $t/e2e/failnth /mnt/ssd0
 
+echo "# two cards, block errors, foreign dma-bufs, a card taken away under all of it"
+$t/e2e/drv_card $t/uapi/tk.xclbin /mnt/ssd0 build/kmod-importer/importer.ko
+
 echo "# fault knobs"
 $t/e2e/faults $t/uapi/tk.xclbin
 
