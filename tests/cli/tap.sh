@@ -1,28 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# TAP for shell tests: source this, then run/ok/..., and end with "finish".
+# For tests of the tool: source this, then run/ok/..., and end with "finish".
 # $tool: the command under test; $tmp: a folder of this test, removed at the end.
+# shellcheck source=tests/tap.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../tap.sh"
 tool=${SMARTSSD:-build/smartssd}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-count=0 failed=0
 unset SMARTSSD_DEVICE
 
-# ok CONDITION-STATUS NAME: one result
+# ok CONDITION-STATUS NAME: one result; what the last run printed when it is bad
 ok() {
-	count=$((count + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $count $2"
-	else
-		echo "not ok $count $2"
-		failed=$((failed + 1))
+	result "$1" "$2"
+	if [ "$1" != 0 ]; then
 		sed 's/^/# out: /' "$tmp/out" | head -40
 		sed 's/^/# err: /' "$tmp/err" | head -20
 	fi
-}
-
-skip() {
-	count=$((count + 1))
-	echo "ok $count $1 # SKIP $2"
 }
 
 # run ARG...: $code, $tmp/out, $tmp/err
@@ -55,8 +47,3 @@ python=
 for p in /usr/bin/python3 python3; do
 	if "$p" -c 'import numpy' 2>/dev/null; then python=$p; break; fi
 done
-
-finish() {
-	echo "1..$count"
-	[ $failed = 0 ]
-}

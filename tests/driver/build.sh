@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The driver builds without a warning (W=1) on the distribution's kernels, and sparse and checkpatch find no error. TAP.
 cd "$(dirname "$0")/../.." || exit 1
-. tests/e2e/lib.sh
+. tests/tap.sh
 
 for series in 6.1 6.12; do
 	if ! compgen -G "/usr/src/linux-headers-$series.*-amd64" >/dev/null; then
@@ -34,4 +34,4 @@ if [ -f "$checkpatch" ] && command -v perl >/dev/null; then
 else
 	skip "checkpatch" "comes with the guest kernel"
 fi
-done_tap
+finish

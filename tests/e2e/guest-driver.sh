@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # In the guest, ext4 on /mnt/ssd0, a second card with /mnt/ssd1: everything on the driver that needs no removal. TAP.
-. tests/e2e/lib.sh
+. tests/tap.sh
 export SMARTSSD_DEVICE=/dev/smartssd0 SMARTSSD_TEST_DIR=/mnt/ssd0
 t=build/tests
 
@@ -49,4 +49,4 @@ s=/sys/class/smartssd/smartssd0
 check "pairing attribute" grep -q nvme0 $s/ssd
 check "the xclbin's UUID" grep -Eq '^[0-9a-f]{8}-[0-9a-f]{4}-' $s/xclbin_uuid
 check "peer status" grep -q '^ok' $s/peer
-done_tap
+finish

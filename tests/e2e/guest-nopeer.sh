@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # In the guest: a card without an SSD behind its switch, a virtio disk, a tmpfs. TAP.
-. tests/e2e/lib.sh
+. tests/tap.sh
 export SMARTSSD_DEVICE=/dev/smartssd0 SMARTSSD_TEST_DIR=/tmp
 t=build/tests
 $t/uapi/io
@@ -15,4 +15,4 @@ check "smartssd check exits 1" test $? = 1
 check "and names the cause" grep -qi 'no nvme' <<<"$out"
 sed 's/^/# /' <<<"$out"
 check "sysfs names it too" grep -q no-ssd /sys/class/smartssd/smartssd0/peer
-done_tap
+finish

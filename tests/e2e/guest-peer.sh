@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # In the guest, xfs on /mnt/ssd0: I/O whose DMA addresses QEMU's own NVMe trace will be held against. Leaves the aperture's place and what the
 # driver counted in $1. TAP.
-. tests/e2e/lib.sh
+. tests/tap.sh
 export SMARTSSD_DEVICE=/dev/smartssd0 SMARTSSD_TEST_DIR=/mnt/ssd0
 head -c 8M /dev/urandom >/mnt/ssd0/raw.dat
 head -c 8M /dev/urandom >/mnt/ssd0/raw-w.dat
@@ -15,4 +15,4 @@ pci=$(readlink -f /sys/class/smartssd/smartssd0/device)
 	sed -n 3p "$pci/resource"
 	cat /sys/class/smartssd/smartssd0/counters
 } >"$1"
-done_tap
+finish

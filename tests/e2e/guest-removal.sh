@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # In the guest: the driver unbound and cards lost, in mid-I/O and with live mappings. TAP.
-. tests/e2e/lib.sh
+. tests/tap.sh
 export SMARTSSD_TEST_DIR=/mnt/ssd0
 tk=build/tests/uapi/tk.xclbin
 churn=build/tests/e2e/churn
@@ -23,7 +23,7 @@ end_churn() { # CARD TEXT
 	wait $pid
 	code=$?
 	sed 's/^/# /' "/tmp/churn$1"
-	if [ $code = 0 ]; then ok "$2"; else not_ok "$2 (exit $code)"; fi
+	result $code "$2 (exit $code)"
 }
 
 for round in 1 2; do
@@ -45,4 +45,4 @@ start_churn 0
 check "PCI remove during I/O" timeout 60 bash -c "echo 1 >/sys/bus/pci/devices/$pci0/remove"
 end_churn 0 "the load saw the device go"
 check "unmount afterwards" umount /mnt/ssd0
-done_tap
+finish

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The driver in a guest with KASAN, lockdep, DMA debugging and kmemleak; a dirty kernel log fails the run.
 cd "$(dirname "$0")/../.." || exit 1
-. tests/e2e/lib.sh
+. tests/tap.sh
 data=build/e2e-data
 mkdir -p $data build/test-logs
 build/tests/e2e/mkdata $data &&
@@ -13,4 +13,4 @@ check "reference results on the embedded card" test $? = 0
 mv $data/y-embedded.npy $data/y-embedded.out; mv $data/l-embedded.npy $data/l-embedded.out
 build/smartssd vm --kernel debug --cards 2 --fs ext4 --strict --timeout 400 --log build/test-logs/vm-driver.klog -- tests/e2e/guest-driver.sh
 check "guest run and kernel log" test $? = 0
-done_tap
+finish

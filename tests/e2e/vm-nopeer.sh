@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Where there is no peer path: everything still works, bounced, and says why.
 cd "$(dirname "$0")/../.." || exit 1
-. tests/e2e/lib.sh
+. tests/tap.sh
 mkdir -p build/test-logs
 build/smartssd vm --kernel debug --topology alone --virtio-disk --strict --timeout 200 --log build/test-logs/vm-nopeer.klog -- tests/e2e/guest-nopeer.sh
 check "guest run and kernel log" test $? = 0
-done_tap
+finish

@@ -3,7 +3,7 @@
 # Proof from outside of the driver that data goes peer to peer: the DMA addresses in QEMU's trace of the NVMe device lie inside the card's aperture, and
 # add up to what the driver counted.
 cd "$(dirname "$0")/../.." || exit 1
-. tests/e2e/lib.sh
+. tests/tap.sh
 mkdir -p build/test-logs
 trace=build/test-logs/vm-peer.trace seen=build/test-logs/vm-peer.seen
 rm -f $trace $seen
@@ -26,4 +26,4 @@ PY
 echo "# aperture $start..$end: the drive moved $dma bytes there, the driver counted $counted peer to peer"
 check "the drive's own DMA addresses account for every byte counted as peer to peer" test "$counted" -gt 1000000 -a "$dma" = "$counted"
 rm -f $trace
-done_tap
+finish

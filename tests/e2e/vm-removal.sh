@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Unbind, surprise removal and a dead card process under load.
 cd "$(dirname "$0")/../.." || exit 1
-. tests/e2e/lib.sh
+. tests/tap.sh
 mkdir -p build/test-logs
 build/smartssd vm --kernel debug --cards 2 --fs ext4 --strict --timeout 300 --log build/test-logs/vm-removal.klog -- tests/e2e/guest-removal.sh
 check "guest run and kernel log" test $? = 0
-done_tap
+finish
