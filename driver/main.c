@@ -136,13 +136,23 @@ static void smartssd_release_regions(void *pdev)
 	pci_release_regions(pdev);
 }
 
+static void smartssd_disable(void *pdev)
+{
+	pci_disable_device(pdev);
+}
+
 /*
- * The BARs must stay decoded until the last peer page is back, which is after remove: so managed.
+ * The BARs must stay decoded until the last peer page is back, which is after remove: so undone by
+ * devres, in which what the memory needs was there first. Not by pcim_enable_device(): what that
+ * makes of pci_request_regions() differs between kernels.
  */
 static int smartssd_enable(struct pci_dev *pdev)
 {
-	int ret = pcim_enable_device(pdev);
+	int ret = pci_enable_device(pdev);
 
+	if (ret)
+		return ret;
+	ret = devm_add_action_or_reset(&pdev->dev, smartssd_disable, pdev);
 	if (ret)
 		return ret;
 	ret = pci_request_regions(pdev, "smartssd");
