@@ -33,13 +33,15 @@ $t/e2e/faults $t/uapi/tk.xclbin
 echo "# operators through the driver: the same bytes as on the embedded card"
 cp build/e2e-data/*.npy /mnt/ssd0/ && sync
 conv=(--input /mnt/ssd0/x.npy --weight /mnt/ssd0/w.npy --bias /mnt/ssd0/b.npy --x-scale 0.02 --x-zero-point 3 --w-scale /mnt/ssd0/ws.npy
-	--w-zero-point 0 --y-scale 0.05 --y-zero-point -4 --pad 1,1,1,1)
+	--w-zero-point 0 --y-scale 0.05 --y-zero-point -4 --pad "1,1,1,1")
 check "smartssd conv2d" build/smartssd conv2d "${conv[@]}" --output /tmp/y.npy --p2p require --device /dev/smartssd0 --json
 check "its result" cmp /tmp/y.npy build/e2e-data/y-embedded.out
 lookup=(--table /mnt/ssd0/t.npy --indices /mnt/ssd0/i.npy --offsets /mnt/ssd0/o.npy)
 check "smartssd lookup" build/smartssd lookup "${lookup[@]}" --output /tmp/l.npy --p2p require --device /dev/smartssd0 --json
 check "its result" cmp /tmp/l.npy build/e2e-data/l-embedded.out
 check "smartssd check: peer DMA works" build/smartssd check /dev/smartssd0
+check "smartssd demo agrees with the reference" build/smartssd demo --image build/e2e-data/small.ppm --rows 20000 --drive /mnt/ssd0 \
+	--out /tmp/demo --p2p require
 build/smartssd list --json >/tmp/list.json
 check "smartssd list shows the SSD" grep -q SMARTSSD0000 /tmp/list.json
 check "and the FPGA paired with it" grep -q smartssd0 /tmp/list.json

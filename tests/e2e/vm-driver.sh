@@ -10,6 +10,7 @@ build/tests/e2e/mkdata $data &&
 		--w-zero-point 0 --y-scale 0.05 --y-zero-point -4 --pad 1,1,1,1 --output $data/y-embedded.npy --device emu: >/dev/null &&
 	build/smartssd lookup --table $data/t.npy --indices $data/i.npy --offsets $data/o.npy --output $data/l-embedded.npy --device emu: >/dev/null
 check "reference results on the embedded card" test $? = 0
+{ printf 'P6 96 64 255\n'; head -c $((96 * 64 * 3)) /dev/urandom; } >$data/small.ppm
 mv $data/y-embedded.npy $data/y-embedded.out; mv $data/l-embedded.npy $data/l-embedded.out
 build/smartssd vm --kernel debug --cards 2 --fs ext4 --strict --timeout 400 --log build/test-logs/vm-driver.klog -- tests/e2e/guest-driver.sh
 check "guest run and kernel log" test $? = 0
