@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -155,6 +156,110 @@ static void block_errors(void)
 		tap_ok(!ret && pieces_right() && r.detail == ~0ull, "and the next read is right: %s", strerror(-ret));
 	}
 	put("/sys/block/nvme0n1/make-it-fail", "0");
+}
+
+/* ---- who may do what ---- */
+
+static void peer_switch(void)
+{
+	static const char knob[] = "/sys/class/smartssd/smartssd0/peer_enabled";
+	struct smartssd_result r = { 0 };
+	int ret = put(knob, "0");
+
+	ret = ret ? ret : read_pieces(0, &r);
+	tap_ok(!ret && pieces_right() && r.path == SMARTSSD_PEER_OFF, "peer DMA switched off in sysfs: bounced, path %u", r.path);
+	ret = read_pieces(SMARTSSD_CMD_PEER_REQUIRE, &r);
+	tap_ok(ret == -EREMOTEIO && r.path == SMARTSSD_PEER_OFF, "and cannot be required: %s", strerror(-ret));
+	put(knob, "1");
+	ret = read_pieces(0, &r);
+	tap_ok(!ret && r.path == SMARTSSD_PEER_OK, "on again: path %u", r.path);
+}
+
+static uint8_t *load_file(size_t *bytes)
+{
+	int fd = open(xclbin, O_RDONLY);
+	uint8_t *data = malloc(*bytes = fd < 0 ? 0 : lseek(fd, 0, SEEK_END));
+
+	if (data && pread(fd, data, *bytes, 0) != (ssize_t)*bytes)
+		data = NULL;
+	close(fd);
+	return data;
+}
+
+/* In a child without privileges: 0 when loading what is loaded works and loading something else does not. */
+static int as_nobody(uint8_t *data, size_t bytes)
+{
+	struct smartssd_device *dev;
+	struct smartssd_error err;
+	struct smartssd_bo foreign = card[0].bo;
+	void *p;
+
+	if (setuid(65534) || smartssd_open("/dev/smartssd0", &dev, &err))
+		return 1;
+	if (smartssd_xclbin_load(dev, data, bytes))
+		return 2;
+	if (smartssd_bo_map(dev, &foreign, &p) != -EINVAL)
+		return 3;
+	data[416] ^= 1;
+	if (smartssd_xclbin_load(dev, data, bytes) != -EPERM)
+		return 4;
+	return 0;
+}
+
+static void privileges(void)
+{
+	struct smartssd_outcome out;
+	struct smartssd_query q;
+	size_t bytes;
+	uint8_t *data = load_file(&bytes);
+	uint64_t job;
+	int ret, status = -1;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(data ? as_nobody(data, bytes) : 9);
+	waitpid(pid, &status, 0);
+	tap_ok(!status, "without privileges: load what is loaded, not something else, nor map another's BO (step %d)", status >> 8);
+	data[416] ^= 1; /* the same under another UUID */
+	ret = tk(card[0].dev, card[0].bo.bo, 300, 4, 5000, &job);
+	ret = ret ? ret : smartssd_xclbin_load(card[0].dev, data, bytes);
+	tap_ok(ret == -EBUSY, "another xclbin while a job is in flight: %s", strerror(-ret));
+	smartssd_wait(card[0].dev, job, SMARTSSD_DEADLINE_NEVER, &out, NULL, 0);
+	ret = smartssd_xclbin_load(card[0].dev, data, bytes);
+	tap_ok(!ret && !smartssd_query(card[0].dev, &q) && q.nr_cus == 1 && q.uuid[0] == data[416], "and afterwards: %s", strerror(-ret));
+	ret = tk(card[0].dev, card[0].bo.bo, 1, 0, 0, NULL);
+	tap_ok(!ret, "which runs: %s", strerror(-ret));
+	free(data);
+}
+
+/* The call of a 32-bit program: int 0x80 takes its argument for a 32-bit one. */
+static void compat(void)
+{
+	struct smartssd_query *q = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	long ret = 54; /* ioctl */
+
+	q->size = sizeof(*q);
+	__asm__ volatile("int $0x80" : "+a"(ret) : "b"((long)smartssd_poll_fd(card[0].dev)), "c"(SMARTSSD_IOC_QUERY), "d"(q)
+			 : "memory", "r8", "r9", "r10", "r11");
+	tap_ok(!ret && q->ddr_bytes && !strcmp((char *)q->ssd, "nvme0"), "a 32-bit program's query: %ld, %s", ret, (char *)q->ssd);
+	munmap(q, 4096);
+}
+
+static void append_only(void)
+{
+	struct smartssd_extent ext = { 0, 0, PIECE };
+	struct smartssd_file f;
+	char path[64];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file_fd);
+	fd = open(path, O_WRONLY | O_APPEND);
+	ret = fd < 0 ? -errno : smartssd_file_register(card[0].dev, fd, &f);
+	smartssd_list_clear(list);
+	smartssd_list_write(list, f.file, card[0].bo.bo, &ext, 1, 0);
+	ret = ret ? ret : run(card[0].dev, NULL);
+	tap_ok(ret == -EBADF, "an appending descriptor is not for WRITE: %s", strerror(-ret));
+	close(fd);
 }
 
 /* ---- compute units ---- */
@@ -437,6 +542,10 @@ int main(int argc, char **argv)
 		return tap_done();
 	}
 	block_errors();
+	peer_switch();
+	append_only();
+	compat();
+	privileges();
 	signals();
 	others_cu();
 	two_cards(&imported, &dmabuf);

@@ -164,7 +164,7 @@ int main(int argc, char **argv)
 		for (i = 0; i < CHILDREN; i++)
 			if (pid[i] <= 0)
 				pid[i] = start(argv[1], argv[2]);
-		usleep(random32() % 100000);
+		usleep(random32() % 300000);
 		i = random32() % CHILDREN;
 		if (random32() % 2) {
 			kill(pid[i], SIGKILL);

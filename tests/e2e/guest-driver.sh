@@ -27,6 +27,9 @@ $t/e2e/failnth /mnt/ssd0
 echo "# two cards, block errors, foreign dma-bufs, a card taken away under all of it"
 $t/e2e/drv_card $t/uapi/tk.xclbin /mnt/ssd0 build/kmod-importer/importer.ko
 
+echo "# processes that die in the middle of everything"
+$t/e2e/drv_storm $t/uapi/tk.xclbin /mnt/ssd0/storm.dat 8
+
 echo "# fault knobs"
 $t/e2e/faults $t/uapi/tk.xclbin
 
