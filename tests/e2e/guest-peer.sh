@@ -10,6 +10,16 @@ sync
 # A hole has no place on the drive: the CPU fills in zeros (Documentation/data-path.rst), which would be counted but not traced.
 build/tests/uapi/io -T holes_read_as_zeros
 build/tests/e2e/raw /mnt/ssd0/raw.dat /mnt/ssd0/raw-w.dat
+
+echo "# tracepoints"
+ev=/sys/kernel/tracing/events/smartssd
+check "switch them on" bash -c "echo 1 >$ev/enable"
+build/tests/uapi/cu -t runs
+build/tests/uapi/io -t read_whole_file
+echo 0 >$ev/enable
+for e in submit io_done cu_done; do
+	check "smartssd_$e was seen" grep -q "smartssd_$e:" /sys/kernel/tracing/trace
+done
 pci=$(readlink -f /sys/class/smartssd/smartssd0/device)
 {
 	sed -n 3p "$pci/resource"
