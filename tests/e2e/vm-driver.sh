@@ -12,6 +12,6 @@ build/tests/e2e/mkdata $data &&
 check "reference results on the embedded card" test $? = 0
 { printf 'P6 96 64 255\n'; head -c $((96 * 64 * 3)) /dev/urandom; } >$data/small.ppm
 mv $data/y-embedded.npy $data/y-embedded.out; mv $data/l-embedded.npy $data/l-embedded.out
-build/smartssd vm --kernel debug --cards 2 --fs ext4 --strict --timeout 400 --log build/test-logs/vm-driver.klog -- tests/e2e/guest-driver.sh
+build/smartssd vm --kernel debug --cards 2 --fs ext4 --strict --timeout 600 --log build/test-logs/vm-driver.klog -- tests/e2e/guest-driver.sh
 check "guest run and kernel log" test $? = 0
 finish

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.." || exit 1
 mkdir -p build/test-logs
 trace=build/test-logs/vm-peer.trace seen=build/test-logs/vm-peer.seen
 rm -f $trace $seen
-build/smartssd vm --kernel debug --fs xfs --strict --timeout 300 --trace $trace --log build/test-logs/vm-peer.klog -- tests/e2e/guest-peer.sh $seen
+build/smartssd vm --kernel debug --fs xfs --strict --timeout 600 --trace $trace --log build/test-logs/vm-peer.klog -- tests/e2e/guest-peer.sh $seen
 check "guest run and kernel log" test $? = 0
 read -r start end _ <$seen
 counted=$(awk '$1 == "ssd_to_card" || $1 == "card_to_ssd" { n += $2 } END { print n + 0 }' $seen)
