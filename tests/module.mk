@@ -18,6 +18,6 @@ bench:
 	tools/install-packages bench
 	$(MAKE) kernel-plain
 	$(MAKE) -j$$(nproc) all $(BENCHES) $(TEST_DEPS)
-	@for b in $(BENCHES); do echo "== $$b"; $$b || exit 1; done
+	@for b in $(BENCHES); do echo "== $$b"; SMARTSSD_LIBDIR=$(B) $$b || exit 1; done
 
 .PHONY: check check-build bench
