@@ -5,7 +5,7 @@ CORE_OBJ := $(CORE_SRC:%.c=$(B)/%.o)
 CORE_SAN := $(CORE_SRC:%.c=$(B)/san/%.o)
 
 # The module, for several kernels from one tree: each gets a folder of links to the sources in build/, where its objects are made.
-#   make kmod          for all four
+#   make kmod          for Debian's 6.1 and 6.12 and the guest's debug kernel
 #   make kmod-debug    for the guest kernel of that name; likewise kmod-plain
 #   make kmod-6.1      for Debian's headers of that series; likewise kmod-6.12
 #   make kmod-sparse   checked by sparse
@@ -25,7 +25,7 @@ $(B)/kmod-%/smartssd.ko: $(KMOD_SRC)
 	@touch $@
 
 kmod-debug kmod-plain kmod-6.1 kmod-6.12: kmod-%: $(B)/kmod-%/smartssd.ko
-kmod: kmod-6.1 kmod-6.12 kmod-debug kmod-plain
+kmod: kmod-6.1 kmod-6.12 kmod-debug
 
 # sparse sees each file; a warning is an error.
 kmod-sparse: $(KMOD_SRC)
