@@ -33,6 +33,22 @@ struct card {
 };
 
 static struct card card[2];
+
+/* "nvmeX", card @n's SSD: /dev/ssdN is a link to /dev/nvmeXn1. */
+static const char *drive(int n)
+{
+	static char name[2][64];
+	char link[32];
+	ssize_t got;
+
+	snprintf(link, sizeof(link), "/dev/ssd%d", n);
+	got = readlink(link, name[n], sizeof(name[n]) - 1);
+	if (got < 8)
+		return "";
+	name[n][got - 2] = 0;
+	return name[n] + 5;
+}
+
 static const char *xclbin;
 static int file_fd;
 static struct smartssd_file file;
@@ -132,12 +148,13 @@ static void block_errors(void)
 {
 	static const char f[] = "/sys/kernel/debug/fail_make_request/";
 	struct smartssd_result r = { 0 };
-	char path[128], space[16];
+	char path[128], space[16], knob[96];
 	int ret, way;
 
 	ret = read_pieces(SMARTSSD_CMD_PEER_REQUIRE, &r);
 	tap_ok(!ret && pieces_right(), "read in pieces: %s", strerror(-ret));
-	if (put("/sys/block/nvme0n1/make-it-fail", "1")) {
+	snprintf(knob, sizeof(knob), "/sys/block/%sn1/make-it-fail", drive(0));
+	if (put(knob, "1")) {
 		tap_skip("a block error names its extent", "this kernel has no fail_make_request");
 		return;
 	}
@@ -155,7 +172,7 @@ static void block_errors(void)
 		ret = read_pieces(0, &r);
 		tap_ok(!ret && pieces_right() && r.detail == ~0ull, "and the next read is right: %s", strerror(-ret));
 	}
-	put("/sys/block/nvme0n1/make-it-fail", "0");
+	put(knob, "0");
 }
 
 /* ---- who may do what ---- */
@@ -241,7 +258,7 @@ static void compat(void)
 	q->size = sizeof(*q);
 	__asm__ volatile("int $0x80" : "+a"(ret) : "b"((long)smartssd_poll_fd(card[0].dev)), "c"(SMARTSSD_IOC_QUERY), "d"(q)
 			 : "memory", "r8", "r9", "r10", "r11");
-	tap_ok(!ret && q->ddr_bytes && !strcmp((char *)q->ssd, "nvme0"), "a 32-bit program's query: %ld, %s", ret, (char *)q->ssd);
+	tap_ok(!ret && q->ddr_bytes && !strcmp((char *)q->ssd, drive(0)), "a 32-bit program's query: %ld, %s", ret, (char *)q->ssd);
 	munmap(q, 4096);
 }
 
@@ -392,7 +409,7 @@ static int dma_buf(const char *module)
 {
 	unsigned long long address = 0, bytes = 0, start = 0, end = 0;
 	char path[128], ssd[80] = "", line[80];
-	ssize_t n = readlink("/sys/class/nvme/nvme1/device", line, sizeof(line) - 1);
+	ssize_t n = snprintf(path, sizeof(path), "/sys/class/nvme/%s/device", drive(1)) < 0 ? -1 : readlink(path, line, sizeof(line) - 1);
 	int fd = open(module, O_RDONLY), dmabuf, ret, i;
 	struct smartssd_bo bo;
 	FILE *f;
@@ -463,7 +480,7 @@ static double now(void)
 static void taken_away(uint32_t imported, int importer_fd)
 {
 	struct pollfd pf = { .fd = smartssd_poll_fd(card[1].dev), .events = POLLIN };
-	struct preader r[2] = { { .fd = open("/dev/nvme1n1", O_RDONLY | O_DIRECT) }, { .fd = open("/dev/nvme1n1", O_RDONLY | O_DIRECT) } };
+	struct preader r[2] = { { .fd = open("/dev/ssd1", O_RDONLY | O_DIRECT) }, { .fd = open("/dev/ssd1", O_RDONLY | O_DIRECT) } };
 	unsigned long long address, bytes;
 	struct smartssd_outcome out;
 	struct smartssd_bo bo;

@@ -17,9 +17,9 @@ head -c 8M /dev/urandom >/mnt/ssd0/raw-w.dat
 sync
 $t/e2e/raw /mnt/ssd0/raw.dat /mnt/ssd0/raw-w.dat
 umount /mnt/ssd1
-head -c 48M /dev/urandom >/dev/nvme1n1
+head -c 48M /dev/urandom >/dev/ssd1
 sync
-SMARTSSD_DEVICE=/dev/smartssd1 $t/e2e/raw /dev/nvme1n1 /dev/nvme1n1
+SMARTSSD_DEVICE=/dev/smartssd1 $t/e2e/raw /dev/ssd1 /dev/ssd1
 
 echo "# every allocation failed in turn"
 $t/e2e/failnth /mnt/ssd0
@@ -51,7 +51,7 @@ check "and the FPGA paired with it" grep -q smartssd0 /tmp/list.json
 
 echo "# sysfs"
 s=/sys/class/smartssd/smartssd0
-check "pairing attribute" grep -q nvme0 $s/ssd
+check "pairing attribute" grep -qx "$(basename "$(readlink /dev/ssd0)" n1)" $s/ssd
 check "the xclbin's UUID" grep -Eq '^[0-9a-f]{8}-[0-9a-f]{4}-' $s/xclbin_uuid
 check "peer status" grep -q '^ok' $s/peer
 finish

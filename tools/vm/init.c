@@ -187,6 +187,39 @@ static bool wait_for(const char *path)
 	return false;
 }
 
+/*
+ * Drive @n's block device, by its serial number: the NVMe driver probes in parallel and numbers controllers as they answer.
+ * /dev/ssdN is a link to it.
+ */
+static bool find_drive(int n, char *dev, size_t bytes, char *link, size_t link_bytes)
+{
+	char path[128], serial[64], want[32];
+	int i, round;
+
+	snprintf(want, sizeof(want), "SMARTSSD%04d", n);
+	snprintf(link, link_bytes, "/dev/ssd%d", n);
+	for (round = 0; round < 1000; round++) {
+		for (i = 0; i < 16; i++) {
+			ssize_t got;
+			int fd;
+
+			snprintf(path, sizeof(path), "/sys/class/nvme/nvme%d/serial", i);
+			snprintf(dev, bytes, "/dev/nvme%dn1", i);
+			fd = open(path, O_RDONLY);
+			if (fd < 0)
+				continue;
+			got = read(fd, serial, sizeof(serial) - 1);
+			close(fd);
+			serial[got > 0 ? got : 0] = 0;
+			if (!strncmp(serial, want, strlen(want)) && !access(dev, F_OK))
+				return !symlink(dev, link);
+		}
+		usleep(10000);
+	}
+	say("smartssd-init: drive %s did not appear", want);
+	return false;
+}
+
 static void mount_drives(char *spec)
 {
 	const char *fs = spec_value(spec, "fs");
@@ -194,10 +227,9 @@ static void mount_drives(char *spec)
 	int i;
 
 	for (i = 0; i < n; i++) {
-		char dev[64], dir[64];
+		char dev[64], link[32], dir[64];
 
-		snprintf(dev, sizeof(dev), "/dev/nvme%dn1", i);
-		if (!wait_for(dev) || !*fs)
+		if (!find_drive(i, dev, sizeof(dev), link, sizeof(link)) || !*fs)
 			continue;
 		snprintf(dir, sizeof(dir), "/mnt/ssd%d", i);
 		make_path(dir);

@@ -37,7 +37,7 @@ static bool tty_changed;
 static const char usage[] =
 	"usage: smartssd vm [OPTION...] [-- COMMAND [ARG...]]\n"
 	"Boot a guest with emulated SmartSSDs and run COMMAND in it (default: an interactive shell). Its exit status is that of COMMAND.\n"
-	"  --cards N           cards, 0 to 8 (default 1): /dev/smartssd0, /dev/nvme0n1, ...\n"
+	"  --cards N           cards, 0 to 8 (default 1): /dev/smartssd0 and its SSD /dev/ssd0 (a link to /dev/nvmeXn1), ...\n"
 	"  --fs ext4|xfs       make this filesystem on each SSD, mounted on /mnt/ssd0, ...\n"
 	"  --drive FILE        raw image of the first SSD (kept; default: a new, empty one)\n"
 	"  --ssd MB            size of new SSDs (default 512)     --ddr MB   card BAR, a power of two (default 256: 224 MB of card memory)\n"
