@@ -98,7 +98,7 @@ static void buf_adopt_pages(struct smartssd_buf *buf)
 {
 	u64 n = buf->bytes >> PAGE_SHIFT, i;
 
-	percpu_ref_get_many(&buf->page->pgmap->ref, n - 1);
+	percpu_ref_get_many(&smartssd_pgmap(buf->page)->ref, n - 1);
 	/*
 	 * free_zone_device_page() returns a page to the pool a moment before it sets the count to 1
 	 * again.
@@ -211,9 +211,10 @@ int smartssd_buf_create(struct smartssd_dev *sd, u64 bytes, struct smartssd_buf 
 	 * And what another process left there is none of the caller's business.
 	 */
 	for (at = 0; at < buf->bytes; at += ZERO_CHUNK) {
-		if (fatal_signal_pending(current)) {
+		ret = fatal_signal_pending(current) ? -EINTR : smartssd_lost(sd) ? -ENODEV : 0;
+		if (ret) {
 			smartssd_buf_put(buf);
-			return -EINTR;
+			return ret;
 		}
 		smartssd_buf_zero(buf, at, min_t(u64, ZERO_CHUNK, buf->bytes - at));
 	}
@@ -281,24 +282,13 @@ int smartssd_ioctl_bo_create(struct smartssd_call *call)
 	ret = smartssd_buf_create(client->sd, arg->bytes, &buf);
 	if (ret)
 		return ret;
-	/* The id is reserved but finds nothing until the caller has been told. */
-	ret = xa_alloc(&client->bufs, &arg->bo, NULL, xa_limit_31b, GFP_KERNEL_ACCOUNT);
-	if (ret)
-		goto put_buf;
 	arg->bytes = buf->bytes;
 	arg->address = buf->address;
 	arg->mmap_offset = buf->address;
-	ret = smartssd_respond(call);
+	ret = smartssd_id_give(call, &client->bufs, SMARTSSD_MAX_BOS, &arg->bo, buf);
 	if (ret)
-		goto erase;
-	xa_store(&client->bufs, arg->bo, buf, GFP_KERNEL_ACCOUNT);
-	return 0;
-
-erase:
-	xa_erase(&client->bufs, arg->bo);
-put_buf:
-	smartssd_buf_put(buf);
-	return ret == -EBUSY ? -ENOMEM : ret;
+		smartssd_buf_put(buf);
+	return ret;
 }
 
 int smartssd_ioctl_bo_destroy(struct smartssd_call *call)

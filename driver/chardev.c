@@ -15,18 +15,56 @@
 #include "compat.h"
 #include "shell.h"
 
+#define CLIENT_TASKS 32 /* READs, WRITEs and COPYs of one open file under way at the same time */
+
+static struct workqueue_struct *reaper;
+
+static void client_free(struct smartssd_client *client)
+{
+	struct smartssd_dev *sd = client->sd;
+
+	if (client->wq)
+		destroy_workqueue(client->wq);
+	kfree(client);
+	put_device(&sd->dev);
+	module_put(THIS_MODULE);
+}
+
+static void client_reap(struct work_struct *work)
+{
+	client_free(container_of(work, struct smartssd_client, reap));
+}
+
+/*
+ * The last one may be a job's that outlived the file, on a worker of the client's own. The module
+ * stays until the reaper is through.
+ */
 static void client_release(struct kref *ref)
 {
 	struct smartssd_client *client = container_of(ref, struct smartssd_client, ref);
-	struct smartssd_dev *sd = client->sd;
 
-	kfree(client);
-	put_device(&sd->dev);
+	queue_work(reaper, &client->reap);
+}
+
+static void client_release_now(struct kref *ref)
+{
+	client_free(container_of(ref, struct smartssd_client, ref));
 }
 
 void smartssd_client_put(struct smartssd_client *client)
 {
 	kref_put(&client->ref, client_release);
+}
+
+int smartssd_clients_init(void)
+{
+	reaper = alloc_workqueue("smartssd-reaper", WQ_UNBOUND, 0);
+	return reaper ? 0 : -ENOMEM;
+}
+
+void smartssd_clients_exit(void)
+{
+	destroy_workqueue(reaper);
 }
 
 static int smartssd_open(struct inode *inode, struct file *file)
@@ -47,7 +85,16 @@ static int smartssd_open(struct inode *inode, struct file *file)
 	INIT_LIST_HEAD(&client->jobs);
 	INIT_LIST_HEAD(&client->done);
 	init_waitqueue_head(&client->wait);
+	INIT_WORK(&client->reap, client_reap);
 	get_device(&sd->dev);
+	__module_get(THIS_MODULE);
+	/* Unbound: a task sleeps while its I/O is under way. */
+	client->wq = alloc_workqueue("smartssd%d-%d", WQ_UNBOUND, CLIENT_TASKS, sd->id,
+				     task_pid_nr(current));
+	if (!client->wq) {
+		client_free(client);
+		return -ENOMEM;
+	}
 
 	idx = srcu_read_lock(&sd->srcu);
 	if (smartssd_lost(sd)) {
@@ -61,7 +108,7 @@ static int smartssd_open(struct inode *inode, struct file *file)
 	}
 	srcu_read_unlock(&sd->srcu, idx);
 	if (ret)
-		smartssd_client_put(client);
+		client_free(client);
 	else
 		nonseekable_open(inode, file);
 	return ret;
@@ -89,7 +136,7 @@ static int smartssd_close(struct inode *inode, struct file *file)
 	xa_for_each(&client->srcs, id, src)
 		smartssd_src_put(src);
 	xa_destroy(&client->srcs);
-	smartssd_client_put(client);
+	kref_put(&client->ref, client_release_now);
 	return 0;
 }
 
@@ -138,9 +185,7 @@ static int ioctl_query(struct smartssd_call *call)
 	if (arg->flags)
 		return -EINVAL;
 	*arg = (struct smartssd_query){ .size = arg->size };
-	arg->features = sd->shell->features | SMARTSSD_FEATURE_MMAP;
-	if (IS_ENABLED(CONFIG_DMA_SHARED_BUFFER))
-		arg->features |= SMARTSSD_FEATURE_DMABUF;
+	arg->features = sd->shell->features | SMARTSSD_FEATURE_MMAP | SMARTSSD_FEATURE_DMABUF;
 	if (sd->backing != SMARTSSD_BACKING_IO)
 		arg->features |= SMARTSSD_FEATURE_PEER;
 	if (sd->backing == SMARTSSD_BACKING_PAGES)
@@ -240,11 +285,53 @@ union smartssd_any {
 	struct smartssd_counters counters;
 };
 
+/* (sparse cannot follow a lock that is taken in one function and dropped in another.) */
+int smartssd_enter(struct smartssd_call *call)
+{
+	struct smartssd_dev *sd = call->client->sd;
+
+	call->srcu = srcu_read_lock(&sd->srcu);
+	__release(&sd->srcu);
+	call->inside = true;
+	if (!smartssd_lost(sd))
+		return 0;
+	smartssd_leave(call);
+	return -ENODEV;
+}
+
+void smartssd_leave(struct smartssd_call *call)
+{
+	struct smartssd_dev *sd = call->client->sd;
+
+	if (!call->inside)
+		return;
+	call->inside = false;
+	__acquire(&sd->srcu);
+	srcu_read_unlock(&sd->srcu, call->srcu);
+}
+
 int smartssd_respond(struct smartssd_call *call)
 {
+	smartssd_leave(call);
 	if (copy_to_user(call->user, call->arg, min(call->user_size, call->size)))
 		return -EFAULT;
 	return 0;
+}
+
+int smartssd_id_give(struct smartssd_call *call, struct xarray *ids, u32 limit, u32 *id,
+		     void *object)
+{
+	/* The id is reserved but finds nothing until the caller has been told. */
+	int ret = xa_alloc(ids, id, NULL, XA_LIMIT(1, limit), GFP_KERNEL_ACCOUNT);
+
+	if (ret)
+		return ret;
+	ret = smartssd_respond(call);
+	if (ret)
+		xa_erase(ids, *id);
+	else
+		xa_store(ids, *id, object, GFP_KERNEL_ACCOUNT);
+	return ret;
 }
 
 static long smartssd_ioctl(struct file *file, unsigned int cmd, unsigned long user)
@@ -253,7 +340,7 @@ static long smartssd_ioctl(struct file *file, unsigned int cmd, unsigned long us
 	struct smartssd_call call = { .client = client, .user = (void __user *)user };
 	const struct smartssd_op *op;
 	union smartssd_any any;
-	int idx, ret;
+	int ret;
 
 	/* The number identifies the call, not the size in it: that differs between versions. */
 	if (_IOC_TYPE(cmd) != SMARTSSD_IOC_MAGIC || _IOC_NR(cmd) >= ARRAY_SIZE(smartssd_ops))
@@ -274,9 +361,10 @@ static long smartssd_ioctl(struct file *file, unsigned int cmd, unsigned long us
 	if (op->always)
 		return op->handler(&call);
 
-	idx = srcu_read_lock(&client->sd->srcu);
-	ret = smartssd_lost(client->sd) ? -ENODEV : op->handler(&call);
-	srcu_read_unlock(&client->sd->srcu, idx);
+	ret = smartssd_enter(&call);
+	if (!ret)
+		ret = op->handler(&call);
+	smartssd_leave(&call);
 	return ret;
 }
 

@@ -66,6 +66,12 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 #define smartssd_match_data const void
 #endif
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
+#define smartssd_pgmap(page) ((page)->pgmap)
+#else
+#define smartssd_pgmap(page) page_pgmap(page)
+#endif
+
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
 #define fileattr file_kattr
 #endif

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * COPY: host memory <-> BO and BO <-> BO, by the CPU in bounded steps. A BO of another card
- * (imported) may lie on a card that is just leaving: each step holds that card's srcu and looks
- * whether it is still there.
+ * COPY: host memory <-> BO and BO <-> BO, by the CPU in bounded steps through a buffer of ours. The
+ * caller's memory may be a mapping of a file whose pages take for ever to come; so no card waits
+ * for it: the half of a step that touches card memory, be it of this card or of another (imported),
+ * holds that card's srcu and looks whether it is still there.
  */
 #include <linux/io.h>
 #include <linux/kthread.h>
@@ -21,11 +22,6 @@ static int buf_copy(struct smartssd_buf *buf, u64 offset, void *host, u64 bytes,
 	int idx = srcu_read_lock(&sd->srcu);
 	int ret = 0;
 
-	/*
-	 * The task's own card cannot leave while one of its tasks is under way, dead or not; that
-	 * its memory is not revoked before is what counts for it. For another card it is dead that
-	 * counts.
-	 */
 	if (smartssd_lost(sd))
 		ret = -ENODEV;
 	else if (to_card)

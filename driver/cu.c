@@ -3,22 +3,25 @@
  * Compute units: RUNs wait in one queue per kernel, in the order in which they became ready,
  * whoever submitted them; a free CU takes the first that may run on it. The end of a run is noticed
  * by interrupt, by polling (CUs without one), or by the watchdog, which also looks for lost
- * interrupts long before it calls a run overdue.
+ * interrupts long before it calls a run overdue. A CU that hung and ends after all is found by the
+ * same means, and is as good as new.
  *
  * Registers sleep (ring.c), so all of this is process context under cu_lock. Tasks that end are
  * collected and reported after it is dropped: what depended on them may be queued here at once.
  */
+#include <linux/capability.h>
 #include <linux/delay.h>
 #include <linux/interrupt.h>
 #include <linux/ktime.h>
 #include <linux/moduleparam.h>
+#include <linux/nospec.h>
 #include <linux/uaccess.h>
 
 #include "compat.h"
 #include "shell.h"
 #include "trace.h"
 
-/* How often the watchdog looks at a CU that has an interrupt. */
+/* How often the watchdog looks at a CU that has an interrupt, or hangs. */
 #define LOST_IRQ_NS (500 * NSEC_PER_MSEC)
 #define POLL_MIN_US 20
 #define POLL_MAX_US 5000
@@ -28,6 +31,13 @@ static unsigned int run_timeout_ms = 10000;
 module_param(run_timeout_ms, uint, 0644);
 MODULE_PARM_DESC(run_timeout_ms,
 		 "when a RUN without a time-out of its own is called hung (default 10000)");
+
+static u64 run_timeout_ns(u32 timeout_ms)
+{
+	if (!timeout_ms)
+		timeout_ms = max(READ_ONCE(run_timeout_ms), 1u);
+	return timeout_ms * (u64)NSEC_PER_MSEC;
+}
 
 static void cu_release_held(struct smartssd_cu *cu)
 {
@@ -89,6 +99,8 @@ static void watch_arm(struct smartssd_dev *sd)
 
 	lockdep_assert_held(&sd->cu_lock);
 	for (i = 0; i < sd->nr_cus; i++) {
+		if (sd->cus[i].state == SMARTSSD_CU_HUNG)
+			next = min(next, now + LOST_IRQ_NS);
 		if (!sd->cus[i].running)
 			continue;
 		next = min3(next, sd->cus[i].deadline_ns,
@@ -102,7 +114,6 @@ static void watch_arm(struct smartssd_dev *sd)
 
 static int cu_start(struct smartssd_dev *sd, struct smartssd_cu *cu, struct smartssd_task *task)
 {
-	u32 timeout = task->run.timeout_ms ? task->run.timeout_ms : run_timeout_ms;
 	int ret, i;
 
 	task->result.start_ns = ktime_get_ns();
@@ -126,7 +137,7 @@ static int cu_start(struct smartssd_dev *sd, struct smartssd_cu *cu, struct smar
 	}
 	cu->running = task;
 	cu->state = SMARTSSD_CU_BUSY;
-	cu->deadline_ns = ktime_get_ns() + timeout * (u64)NSEC_PER_MSEC;
+	cu->deadline_ns = ktime_get_ns() + run_timeout_ns(task->run.timeout_ms);
 	return 0;
 }
 
@@ -196,15 +207,37 @@ void smartssd_cus_queue(struct smartssd_task *task)
 	LIST_HEAD(done);
 
 	mutex_lock(&sd->cu_lock);
-	list_add_tail(&task->link, &sd->run_queue[task->run.kernel]);
-	if (smartssd_lost(sd))
+	/* Of a card that was removed there are no queues any more. */
+	if (smartssd_lost(sd)) {
 		task_fail(task, -ENODEV, &done);
-	else if (READ_ONCE(task->job->canceled))
+	} else if (READ_ONCE(task->job->canceled)) {
 		task_fail(task, -ECANCELED, &done);
-	else
+	} else {
+		list_add_tail(&task->link, &sd->run_queue[task->run.kernel]);
 		cus_start(sd, &done);
+	}
 	mutex_unlock(&sd->cu_lock);
 	tasks_report(&done);
+}
+
+/* A hung CU: has it ended after all? Then nobody writes to what it held any more. */
+static void cu_look_late(struct smartssd_dev *sd, struct smartssd_cu *cu)
+{
+	u32 state = SMARTSSD_CU_IDLE;
+	int ret = smartssd_cu_finish(&sd->bus, cu->desc);
+
+	if (!ret && sd->shell->cu_crashed) {
+		ret = sd->shell->cu_crashed(sd, cu->index);
+		state = SMARTSSD_CU_CRASHED;
+	}
+	if (ret < 0)
+		smartssd_set_gone(sd);
+	if (ret != 1)
+		return;
+	dev_info_ratelimited(&sd->pdev->dev, "CU %u (%s), which hung, has %s\n", cu->index,
+			     cu->desc->name, state == SMARTSSD_CU_IDLE ? "ended" : "crashed");
+	cu->state = state;
+	cu_release_held(cu);
 }
 
 static void cu_look(struct smartssd_dev *sd, struct smartssd_cu *cu, bool status,
@@ -213,6 +246,8 @@ static void cu_look(struct smartssd_dev *sd, struct smartssd_cu *cu, bool status
 	bool overdue;
 	int ret;
 
+	if (cu->state == SMARTSSD_CU_HUNG)
+		cu_look_late(sd, cu);
 	if (!cu->running)
 		return;
 	/* First the time, then the CU: what ended in time has ended. */
@@ -310,14 +345,30 @@ static void abort_running(struct smartssd_dev *sd, int error, struct list_head *
 
 		/*
 		 * A card that is there must not go on writing into memory that the next driver
-		 * hands out. The hardware cannot be stopped from here; nobody uses its memory until
-		 * it is bound again.
+		 * hands out, which one that hangs may do, too. The hardware cannot be stopped from
+		 * here; nobody uses its memory until it is bound again.
 		 */
-		if (cu->running && sd->shell->cu_reset && !READ_ONCE(sd->gone))
+		if ((cu->running || cu->state == SMARTSSD_CU_HUNG) && sd->shell->cu_reset &&
+		    !READ_ONCE(sd->gone))
 			sd->shell->cu_reset(sd, i);
 		if (cu->running)
 			cu_end(sd, cu, error, SMARTSSD_CU_HUNG, done);
 	}
+}
+
+/* Nobody waits for what @client runs any more: others need not wait for the time-out it chose. */
+static void hurry_running(struct smartssd_dev *sd, struct smartssd_client *client)
+{
+	u64 latest = ktime_get_ns() + run_timeout_ns(0);
+	u32 i;
+
+	for (i = 0; i < sd->nr_cus; i++) {
+		struct smartssd_cu *cu = &sd->cus[i];
+
+		if (cu->running && cu->running->job->client == client)
+			cu->deadline_ns = min(cu->deadline_ns, latest);
+	}
+	watch_arm(sd);
 }
 
 void smartssd_cus_abort(struct smartssd_dev *sd, struct smartssd_client *client, int error)
@@ -327,7 +378,9 @@ void smartssd_cus_abort(struct smartssd_dev *sd, struct smartssd_client *client,
 	u32 k;
 
 	mutex_lock(&sd->cu_lock);
-	if (!client)
+	if (client)
+		hurry_running(sd, client);
+	else
 		abort_running(sd, error, &done);
 	for (k = 0; sd->info && k < sd->info->nr_kernels; k++)
 		list_for_each_entry_safe(task, next, &sd->run_queue[k], link)
@@ -401,7 +454,7 @@ int smartssd_cus_replace(struct smartssd_dev *sd, struct smartssd_xclbin_info *i
 	sd->nr_cus = info ? info->nr_cus : 0;
 	assign_vectors(sd);
 	mutex_unlock(&sd->cu_lock);
-	/* Programming ended whatever the old CUs did. */
+	/* Programming, or the resets of remove, ended whatever the old CUs did. */
 	for (i = 0; i < old_nr; i++)
 		cu_release_held(&old_cus[i]);
 	kvfree(old_cus);
@@ -411,11 +464,6 @@ int smartssd_cus_replace(struct smartssd_dev *sd, struct smartssd_xclbin_info *i
 }
 
 /* ---- interrupts ---- */
-
-static irqreturn_t irq_quick(int irq, void *data)
-{
-	return IRQ_WAKE_THREAD;
-}
 
 static irqreturn_t irq_thread(int irq, void *data)
 {
@@ -456,8 +504,8 @@ int smartssd_irq_setup(struct smartssd_dev *sd)
 		vector->index = sd->nr_vectors;
 		snprintf(vector->name, sizeof(vector->name), "smartssd%d-%u", sd->id,
 			 vector->index);
-		ret = request_threaded_irq(pci_irq_vector(sd->pdev, vector->index), irq_quick,
-					   irq_thread, 0, vector->name, vector);
+		ret = request_threaded_irq(pci_irq_vector(sd->pdev, vector->index), NULL,
+					   irq_thread, IRQF_ONESHOT, vector->name, vector);
 		if (ret)
 			goto cleanup;
 		sd->nr_vectors++;
@@ -486,7 +534,7 @@ int smartssd_ioctl_cu_info(struct smartssd_call *call)
 	down_read(&sd->xclbin_lock);
 	mutex_lock(&sd->cu_lock);
 	if (arg->index < sd->nr_cus) {
-		cu = &sd->cus[arg->index];
+		cu = &sd->cus[array_index_nospec(arg->index, sd->nr_cus)];
 		arg->nr_args = cu->desc->nr_args;
 		arg->state = cu->state;
 		arg->base = cu->desc->base;
@@ -505,13 +553,17 @@ int smartssd_ioctl_arg_info(struct smartssd_call *call)
 	struct smartssd_arg_info *arg = call->arg;
 	struct smartssd_dev *sd = call->client->sd;
 	const struct smartssd_cu_arg *a;
+	const struct smartssd_cu_desc *desc;
 	int ret = -ENOENT;
 
 	if (arg->pad)
 		return -EINVAL;
 	down_read(&sd->xclbin_lock);
-	if (arg->cu < sd->nr_cus && arg->index < sd->info->cus[arg->cu].nr_args) {
-		a = &sd->info->args[sd->info->cus[arg->cu].first_arg + arg->index];
+	desc = arg->cu < sd->nr_cus ? &sd->info->cus[array_index_nospec(arg->cu, sd->nr_cus)] :
+				      NULL;
+	if (desc && arg->index < desc->nr_args) {
+		a = &sd->info->args[desc->first_arg +
+				    array_index_nospec(arg->index, desc->nr_args)];
 		arg->kind = a->kind;
 		arg->offset = a->offset;
 		arg->bytes = a->bytes;
@@ -530,7 +582,7 @@ static int cu_reset(struct smartssd_dev *sd, struct smartssd_cu *cu, struct smar
 	int ret;
 
 	lockdep_assert_held(&sd->cu_lock);
-	if (cu->running && cu->running->job->client != client)
+	if (cu->running && cu->running->job->client != client && !capable(CAP_SYS_ADMIN))
 		return -EPERM;
 	ret = sd->shell->cu_reset(sd, cu->index);
 	if (ret == -ENODEV) {
@@ -551,12 +603,15 @@ int smartssd_ioctl_cu_reset(struct smartssd_call *call)
 	struct smartssd_dev *sd = call->client->sd;
 	LIST_HEAD(done);
 	int ret = -ENOENT;
+	u32 cu;
 
 	down_read(&sd->xclbin_lock);
 	mutex_lock(&sd->cu_lock);
-	if (arg->id < sd->nr_cus)
-		ret = sd->shell->cu_reset ? cu_reset(sd, &sd->cus[arg->id], call->client, &done) :
+	if (arg->id < sd->nr_cus) {
+		cu = array_index_nospec(arg->id, sd->nr_cus);
+		ret = sd->shell->cu_reset ? cu_reset(sd, &sd->cus[cu], call->client, &done) :
 					    -EOPNOTSUPP;
+	}
 	mutex_unlock(&sd->cu_lock);
 	up_read(&sd->xclbin_lock);
 	tasks_report(&done);

@@ -13,6 +13,8 @@
 #include "compat.h"
 #include "drv.h"
 
+#define REVOKE_TIMEOUT (5 * HZ) /* for what an importer has under way */
+
 /*
  * struct smartssd_export - one dma-buf of a BO
  * @link: in buf->exports, under sd->buf_lock
@@ -57,8 +59,12 @@ static struct sg_table *export_map(struct dma_buf_attachment *attach, enum dma_d
 {
 	struct smartssd_export *export = attach->dmabuf->priv;
 	struct smartssd_buf *buf = export->buf;
-	/* sg lengths are 32 bit; round down so that segments stay page aligned */
-	u64 max = round_down(min_t(u64, dma_get_max_seg_size(attach->dev), SZ_1G), PAGE_SIZE);
+	/*
+	 * sg lengths are 32 bit; round down so that segments stay page aligned. Nothing shorter
+	 * than a page can be described, whatever the importer claims.
+	 */
+	u64 max = max_t(u64, round_down(min_t(u64, dma_get_max_seg_size(attach->dev), SZ_1G),
+					PAGE_SIZE), PAGE_SIZE);
 	u64 at = 0, n;
 	struct sg_table *sgt;
 	struct scatterlist *sg;
@@ -67,9 +73,17 @@ static struct sg_table *export_map(struct dma_buf_attachment *attach, enum dma_d
 
 	if (export->revoked)
 		return ERR_PTR(-ENODEV);
+	/*
+	 * An importer that does not let go when asked still has its addresses: the pages, and the
+	 * BAR behind them, stay until it does.
+	 */
+	if (!percpu_ref_tryget_live(&smartssd_pgmap(buf->page)->ref))
+		return ERR_PTR(-ENODEV);
 	sgt = kmalloc(sizeof(*sgt), GFP_KERNEL);
-	if (!sgt)
-		return ERR_PTR(-ENOMEM);
+	if (!sgt) {
+		ret = -ENOMEM;
+		goto put_pgmap;
+	}
 	ret = sg_alloc_table(sgt, DIV_ROUND_UP_ULL(buf->bytes, max), GFP_KERNEL);
 	if (ret)
 		goto free_sgt;
@@ -87,15 +101,20 @@ free_table:
 	sg_free_table(sgt);
 free_sgt:
 	kfree(sgt);
+put_pgmap:
+	percpu_ref_put(&smartssd_pgmap(buf->page)->ref);
 	return ERR_PTR(ret);
 }
 
 static void export_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 			 enum dma_data_direction dir)
 {
+	struct smartssd_export *export = attach->dmabuf->priv;
+
 	dma_unmap_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
 	sg_free_table(sgt);
 	kfree(sgt);
+	percpu_ref_put(&smartssd_pgmap(export->buf->page)->ref);
 }
 
 static void export_release(struct dma_buf *dmabuf)
@@ -122,6 +141,7 @@ static const struct dma_buf_ops export_ops = {
 void smartssd_exports_revoke(struct smartssd_buf *buf)
 {
 	struct smartssd_export *export;
+	long left;
 
 	lockdep_assert_held(&buf->sd->buf_lock);
 	/* A dma-buf that is on the list is not freed yet: its release takes buf_lock first. */
@@ -129,6 +149,12 @@ void smartssd_exports_revoke(struct smartssd_buf *buf)
 		dma_resv_lock(export->dmabuf->resv, NULL);
 		export->revoked = true;
 		dma_buf_move_notify(export->dmabuf);
+		/* What the importer has under way; its mappings keep the memory in any case. */
+		left = dma_resv_wait_timeout(export->dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP, false,
+					     REVOKE_TIMEOUT);
+		if (left <= 0)
+			dev_warn(&buf->sd->dev, "an importer of a BO does not finish (%ld)\n",
+				 left);
 		dma_resv_unlock(export->dmabuf->resv);
 	}
 }
@@ -217,23 +243,10 @@ int smartssd_ioctl_bo_import(struct smartssd_call *call)
 	export = dmabuf->priv;
 	buf = export->buf;
 	smartssd_buf_get(buf);
-	ret = xa_alloc(&client->bufs, &arg->bo, NULL, xa_limit_31b, GFP_KERNEL_ACCOUNT);
-	if (ret) {
-		ret = ret == -EBUSY ? -ENOMEM : ret;
-		goto put_buf;
-	}
 	arg->bytes = buf->bytes;
-	ret = smartssd_respond(call);
+	ret = smartssd_id_give(call, &client->bufs, SMARTSSD_MAX_BOS, &arg->bo, buf);
 	if (ret)
-		goto erase;
-	xa_store(&client->bufs, arg->bo, buf, GFP_KERNEL_ACCOUNT);
-	dma_buf_put(dmabuf);
-	return 0;
-
-erase:
-	xa_erase(&client->bufs, arg->bo);
-put_buf:
-	smartssd_buf_put(buf);
+		smartssd_buf_put(buf);
 put_dmabuf:
 	dma_buf_put(dmabuf);
 	return ret;

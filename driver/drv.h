@@ -11,14 +11,18 @@
  *   job      a submitted command list;  task: one of its commands
  *   cu       a compute unit of the loaded xclbin
  *
- * Locks, outermost first: device.xclbin_lock, device.cu_lock, ring lock; device.buf_lock, dma-buf
- * reservation; device.clients_lock, client.lock. job.lock is a leaf. Everything but interrupt
- * handlers and I/O completions runs in process context; only smartssd_io's own lock is taken with
- * interrupts off.
+ * Locks, outermost first: device.xclbin_lock, device.cu_lock, ring lock or device.buf_lock, dma-buf
+ * reservation (a BO's last reference may be dropped under cu_lock or xclbin_lock, and under a
+ * process's mmap_lock); device.clients_lock, client.lock. job.lock is a leaf. Everything but
+ * interrupt handlers and I/O completions runs in process context; only smartssd_io's own lock is
+ * taken with interrupts off.
  *
  * Unplugging: what touches the hardware or card memory runs under device.srcu after seeing that the
- * device is not dead. Remove sets dead, waits for those, ends all jobs, takes the mappings and
- * exports down and gives the card memory back.
+ * device is not dead - calls, faults, a READ or WRITE as a whole, each step of a COPY - or under
+ * cu_lock likewise. Nobody waits under srcu for a caller's memory, which may be a mapping whose
+ * pages never come. Remove sets dead, waits for those, ends what CUs run, takes the mappings and
+ * exports down and gives the card memory back; a job that a caller's memory still holds up ends
+ * later, and finds only structs.
  */
 #ifndef SMARTSSD_DRV_H
 #define SMARTSSD_DRV_H
@@ -43,8 +47,11 @@
 #define SMARTSSD_MAX_VECTORS 32
 #define SMARTSSD_MEM_ALIGN 4 /* what NVMe's PRPs ask of a memory address */
 
+struct cred;
+struct cgroup_subsys_state;
 struct dma_buf;
 struct eventfd_ctx;
+struct mem_cgroup;
 struct smartssd_dev;
 struct smartssd_ring;
 struct smartssd_task;
@@ -94,8 +101,8 @@ struct smartssd_cu {
 	u64 deadline_ns;
 	struct smartssd_task *running;
 	/*
-	 * What a hung CU may still write to: the BOs of its last run stay allocated until the CU is
-	 * reset, or another process would be handed memory that changes under it.
+	 * What a hung CU may still write to: the BOs of its last run stay allocated until it ends
+	 * after all or is reset, or another process would be handed memory that changes under it.
 	 */
 	struct smartssd_buf **held;
 	u32 nr_held;
@@ -124,9 +131,10 @@ struct smartssd_cu {
  * @xclbin_lock: write: another xclbin comes; read: @info, @cus and the bits behind them stay
  * @cu_lock: protects CUs, @run_queue, and serialises what the registers of one CU see
  * @run_queue: per kernel of the xclbin, the RUNs that wait for a CU, in order of arrival
- * @watch: looks at busy CUs: deadlines, lost interrupts, CUs that must be polled
+ * @watch: looks at busy and hung CUs: deadlines, late ends, lost interrupts, CUs that must be
+ *   polled
  * @nr_jobs: jobs in flight
- * @idle: woken when @nr_jobs falls to 0
+ * @staging: an xclbin that the card was still reading when we gave it up
  */
 struct smartssd_dev {
 	struct device dev;
@@ -172,9 +180,8 @@ struct smartssd_dev {
 	struct list_head *run_queue;
 	struct delayed_work watch;
 
-	struct workqueue_struct *wq;
 	atomic_t nr_jobs;
-	wait_queue_head_t idle;
+	struct smartssd_buf *staging;
 	struct smartssd_stats stats;
 	struct dentry *debugfs;
 };
@@ -228,8 +235,10 @@ struct smartssd_src {
  * @ref: held by the open file and by jobs in flight
  * @file: not counted: the client is closed before it goes
  * @lock: protects @jobs, @done, @nr_jobs, @next_job, @event, @closed
+ * @wq: runs its READs, WRITEs and COPYs; of its own, so that one that blocks holds up nobody else
+ * @reap: frees it, which its own worker cannot
  * @jobs: not yet waited for (job.link)
- * @done: of these, the ones that ended, in that order (job.done_link)
+ * @done: of these, the ones that ended and nobody is just taking, in that order (job.done_link)
  */
 struct smartssd_client {
 	struct kref ref;
@@ -238,6 +247,8 @@ struct smartssd_client {
 	struct list_head link;
 	struct xarray bufs;
 	struct xarray srcs;
+	struct workqueue_struct *wq;
+	struct work_struct reap;
 
 	spinlock_t lock;
 	struct list_head jobs;
@@ -292,12 +303,25 @@ struct smartssd_task {
 };
 
 /*
+ * struct smartssd_as - on whose behalf a worker does I/O
+ * @cred: what files and security modules see
+ * @blkcg, @memcg: what is charged; NULL: nothing
+ */
+struct smartssd_as {
+	const struct cred *cred;
+	struct cgroup_subsys_state *blkcg;
+	struct mem_cgroup *memcg;
+};
+
+/*
  * struct smartssd_job - a submitted list
  * @ref: one while @client lists it, one while it is in flight
  * @mm: the submitter's address space, by mmgrab; used when a COPY runs, if it still exists then
+ * @as: whose files, whose memory, whose I/O: the submitter's
  * @lock: serialises @graph
  * @canceled: the file was closed: what has not started does not start
  * @done: all tasks ended; under client->lock
+ * @taken: somebody is reporting its results; under client->lock
  */
 struct smartssd_job {
 	struct kref ref;
@@ -308,7 +332,9 @@ struct smartssd_job {
 	u32 nr;
 	bool canceled;
 	bool done;
+	bool taken;
 	struct mm_struct *mm;
+	struct smartssd_as as;
 	spinlock_t lock;
 	struct smartssd_graph graph;
 	struct smartssd_task *tasks;
@@ -316,7 +342,7 @@ struct smartssd_job {
 
 /*
  * A call on its way through chardev.c: the argument struct is in kernel memory, as large as this
- * driver knows it.
+ * driver knows it. @inside: under the device's srcu, @srcu is the index.
  */
 struct smartssd_call {
 	struct smartssd_client *client;
@@ -324,6 +350,8 @@ struct smartssd_call {
 	u32 user_size;
 	u32 size;
 	void *arg;
+	bool inside;
+	int srcu;
 };
 
 /*
@@ -363,10 +391,28 @@ static inline void smartssd_count(struct smartssd_client *client, enum smartssd_
 extern const struct file_operations smartssd_fops;
 
 /*
- * Copy the argument struct back to the caller. Handlers call it before they publish what they made.
+ * A handler is called inside, where the card stays. It must leave before it looks at other memory
+ * of the caller, and may enter again: -ENODEV when the card left meanwhile.
+ */
+int smartssd_enter(struct smartssd_call *call);
+void smartssd_leave(struct smartssd_call *call);
+/*
+ * Leave, and copy the argument struct back to the caller. Handlers call it before they publish what
+ * they made.
  */
 int smartssd_respond(struct smartssd_call *call);
+/*
+ * Respond, and make @object known by an id in @ids, which goes to *id in the argument struct; the
+ * rest of that must be set. -EBUSY: @limit ids are in use. On error the object is still the
+ * caller's.
+ */
+int smartssd_id_give(struct smartssd_call *call, struct xarray *ids, u32 limit, u32 *id,
+		     void *object);
+/* Any context that may sleep; the client itself is freed by a worker that is not its own. */
 void smartssd_client_put(struct smartssd_client *client);
+int smartssd_clients_init(void);
+/* After the last file is closed: waits until all clients are freed. */
+void smartssd_clients_exit(void);
 /* Wake whoever polls or waits on the card's files. */
 void smartssd_wake_clients(struct smartssd_dev *sd);
 void smartssd_unmap_clients(struct smartssd_dev *sd);
@@ -374,7 +420,10 @@ void smartssd_unmap_clients(struct smartssd_dev *sd);
 /* ---- bo.c ---- */
 int smartssd_memory_setup(struct smartssd_dev *sd);
 void smartssd_memory_cleanup(struct smartssd_dev *sd);
-/* A BO of zeros, with one reference. -EINVAL, -ENOMEM, -EOVERFLOW, -EINTR when killed. */
+/*
+ * A BO of zeros, with one reference. -EINVAL, -ENOMEM, -EOVERFLOW, -EINTR when killed, -ENODEV when
+ * the card goes meanwhile.
+ */
 int smartssd_buf_create(struct smartssd_dev *sd, u64 bytes, struct smartssd_buf **out);
 void smartssd_buf_get(struct smartssd_buf *buf);
 void smartssd_buf_put(struct smartssd_buf *buf);
@@ -400,6 +449,8 @@ struct pci_dev *smartssd_sibling(struct smartssd_dev *sd);
 void smartssd_sibling_name(struct smartssd_dev *sd, char *name, size_t bytes);
 u32 smartssd_peer_card(struct smartssd_dev *sd);
 u32 smartssd_peer_file(struct smartssd_dev *sd, const struct smartssd_src *src);
+/* Is what was found of the file's filesystem still so? */
+bool smartssd_peer_still(const struct smartssd_src *src);
 const char *smartssd_peer_name(u32 reason);
 const char *smartssd_peer_text(u32 reason);
 
@@ -407,6 +458,11 @@ const char *smartssd_peer_text(u32 reason);
 struct smartssd_src *smartssd_src_find(struct smartssd_client *client, u32 id);
 void smartssd_src_put(struct smartssd_src *src);
 u64 smartssd_src_bytes(const struct smartssd_src *src);
+/*
+ * May it be written to now? Filesystems look for themselves; what a block device's own write()
+ * looks for, and a bio does not, is looked for here. -EPERM, -ETXTBSY
+ */
+int smartssd_src_may_write(const struct smartssd_src *src);
 int smartssd_ioctl_file_register(struct smartssd_call *call);
 int smartssd_ioctl_file_unregister(struct smartssd_call *call);
 
@@ -421,11 +477,14 @@ void smartssd_copy_work(struct work_struct *work);
  */
 int smartssd_cus_replace(struct smartssd_dev *sd, struct smartssd_xclbin_info *info);
 void smartssd_cus_queue(struct smartssd_task *task);
-/* Look after the CUs in @mask: ended? died (only when @status)? overdue? Then start what waits. */
+/*
+ * Look after the CUs in @mask: ended, be it late? died (only when @status)? overdue? Then start
+ * what waits.
+ */
 void smartssd_cus_service(struct smartssd_dev *sd, u64 mask, bool status);
 /*
- * End what runs and what waits with @error; of one client, or of all when NULL (then what runs is
- * stopped, too).
+ * End what waits with @error, of one client, or of all when NULL. What runs is stopped for all;
+ * that of one client, which is leaving, has at most the default time-out left.
  */
 void smartssd_cus_abort(struct smartssd_dev *sd, struct smartssd_client *client, int error);
 bool smartssd_cus_sound(struct smartssd_dev *sd);
@@ -451,6 +510,18 @@ int smartssd_task_copy_in(struct smartssd_task *task, const struct smartssd_cmd 
 int smartssd_task_resolve(struct smartssd_task *task, struct smartssd_client *client,
 			  const struct smartssd_cmd *cmd);
 void smartssd_task_release(struct smartssd_task *task);
+
+/* ---- as.c: doing I/O on behalf of the submitter ---- */
+struct smartssd_as_saved {
+	const struct cred *cred;
+	struct mem_cgroup *memcg;
+};
+
+void smartssd_as_get(struct smartssd_as *as);
+void smartssd_as_put(struct smartssd_as *as);
+/* Between the two the current worker is taken for the submitter. */
+void smartssd_as_begin(const struct smartssd_as *as, struct smartssd_as_saved *saved);
+void smartssd_as_end(const struct smartssd_as_saved *saved);
 
 /* ---- job.c ---- */
 /*

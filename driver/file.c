@@ -38,6 +38,33 @@ u64 smartssd_src_bytes(const struct smartssd_src *src)
 	return src->bdev ? bdev_nr_bytes(src->bdev) : i_size_read(file_inode(src->file));
 }
 
+int smartssd_src_may_write(const struct smartssd_src *src)
+{
+	if (!src->bdev)
+		return 0;
+	if (bdev_read_only(src->bdev))
+		return -EPERM;
+	return IS_SWAPFILE(src->file->f_mapping->host) ? -ETXTBSY : 0;
+}
+
+/*
+ * Is a regular file storage? I/O to it is waited for when a card is unbound, so it must be answered
+ * by a drive or by a server that the administrator trusts, not by a process of anybody's (FUSE),
+ * and what is made up while it is read (/proc, /sys and their like) is no storage at all. With
+ * overlayfs it is the filesystem below that counts.
+ */
+static bool is_storage(struct file *file)
+{
+	static const char *const known[] = { "tmpfs", "ramfs", "btrfs", "bcachefs", "zfs", "9p",
+					     "nfs",   "nfs4",  "ceph",	"cifs",	    "smb3" };
+	struct super_block *sb = d_real_inode(file->f_path.dentry)->i_sb;
+	const char *type = sb->s_type->name;
+
+	if (sb->s_bdev)
+		return !!strcmp(type, "fuseblk");
+	return match_string(known, ARRAY_SIZE(known), type) >= 0;
+}
+
 static bool knows_direct(struct file *file)
 {
 	const char *type = file_inode(file)->i_sb->s_type->name;
@@ -78,7 +105,6 @@ static int src_open(struct smartssd_src *src)
 {
 	struct inode *inode = src->file->f_mapping->host;
 
-	/* What has no read_iter, such as files in /proc, is no storage. */
 	if (!src->file->f_op->read_iter)
 		return -EOPNOTSUPP;
 	if (S_ISBLK(inode->i_mode)) {
@@ -89,7 +115,7 @@ static int src_open(struct smartssd_src *src)
 		src->direct = true;
 		return 0;
 	}
-	if (!S_ISREG(file_inode(src->file)->i_mode))
+	if (!S_ISREG(file_inode(src->file)->i_mode) || !is_storage(src->file))
 		return -EOPNOTSUPP;
 	src->kind = SMARTSSD_FILE_REGULAR;
 	src_regular(src);
@@ -119,25 +145,14 @@ int smartssd_ioctl_file_register(struct smartssd_call *call)
 	if (ret)
 		goto put_src;
 	src->reason = smartssd_peer_file(client->sd, src);
-	ret = xa_alloc(&client->srcs, &arg->file, NULL, xa_limit_31b, GFP_KERNEL_ACCOUNT);
-	if (ret) {
-		ret = ret == -EBUSY ? -ENOMEM : ret;
-		goto put_src;
-	}
 	arg->kind = src->kind;
 	arg->io_align = src->io_align;
 	arg->peer_reason = src->reason;
 	arg->bytes = smartssd_src_bytes(src);
-	ret = smartssd_respond(call);
-	if (ret)
-		goto erase;
-	xa_store(&client->srcs, arg->file, src, GFP_KERNEL_ACCOUNT);
-	return 0;
-
-erase:
-	xa_erase(&client->srcs, arg->file);
+	ret = smartssd_id_give(call, &client->srcs, SMARTSSD_MAX_FILES, &arg->file, src);
 put_src:
-	smartssd_src_put(src);
+	if (ret)
+		smartssd_src_put(src);
 	return ret;
 }
 

@@ -21,10 +21,11 @@
 
 #define PEER_BYTES SZ_1M /* longest request; the block layer splits it by the drive's limits */
 /*
- * Requests in flight, of one command. The drive's 750,000 small reads/s at 100 us each are 75; more
- * only makes queues longer (and QEMU's thread pool slower).
+ * Requests in flight, of one command. The drive's 750,000 small reads/s at 100 us each are 75. More
+ * than that, because a drive that completes in large batches would stand idle while the worker,
+ * woken by the batch, fills its queue anew.
  */
-#define WINDOW 128
+#define WINDOW 256
 #define PLUG_BATCH 32 /* where a plug is flushed, BLK_MAX_REQUEST_COUNT in block/blk.h */
 
 static void io_error(struct smartssd_io *io, u32 extent, int error)
@@ -73,9 +74,15 @@ static void iocb_end(struct kiocb *iocb, long result)
 static void issue_bio(struct smartssd_piece *piece)
 {
 	struct smartssd_io *io = piece->io;
-	/* Neighbours are merged already: the plug need not look. */
-	blk_opf_t op = io->write ? REQ_OP_WRITE | REQ_SYNC | REQ_IDLE : REQ_OP_READ;
+	blk_opf_t op = REQ_OP_READ;
 
+	if (io->write) {
+		op = REQ_OP_WRITE | REQ_SYNC | REQ_IDLE;
+		/* As the device's own write() keeps the promise of O_DSYNC. */
+		if (iocb_flags(io->src->file) & IOCB_DSYNC)
+			op |= REQ_FUA;
+	}
+	/* Neighbours are merged already: the plug need not look. */
 	bio_init(&piece->bio, io->src->bdev, &piece->vec, 1, op | REQ_NOMERGE);
 	piece->bio.bi_iter.bi_sector = piece->file_offset >> SECTOR_SHIFT;
 	piece->bio.bi_iter.bi_size = piece->length;
@@ -158,6 +165,17 @@ static bool done_directly(struct smartssd_io *io, const struct smartssd_piece *p
 	return *bytes;
 }
 
+/* It begins where we are. */
+static void piece_place(struct smartssd_io *io, struct smartssd_piece *piece)
+{
+	const struct smartssd_extent *e = &io->ext[io->at];
+
+	piece->io = io;
+	piece->extent = io->at;
+	piece->file_offset = e->file_offset + io->at_bytes;
+	piece->bo_offset = e->bo_offset + io->at_bytes;
+}
+
 /*
  * The next piece, started. 0, or -EAGAIN: it needs a bounce buffer, and all are in use. Errors end
  * the command through io_error().
@@ -165,19 +183,17 @@ static bool done_directly(struct smartssd_io *io, const struct smartssd_piece *p
 static int io_next(struct smartssd_io *io)
 {
 	struct smartssd_piece *piece = list_first_entry(&io->free, struct smartssd_piece, link);
-	const struct smartssd_extent *e = &io->ext[io->at];
-	u64 left = e->bytes - io->at_bytes, skip;
+	u64 left = io->ext[io->at].bytes - io->at_bytes, skip;
 
-	piece->io = io;
-	piece->extent = io->at;
-	piece->file_offset = e->file_offset + io->at_bytes;
-	piece->bo_offset = e->bo_offset + io->at_bytes;
+	piece_place(io, piece);
 	/* The file may have become shorter since the list was checked. */
 	if (io->write && piece->file_offset + left > io->file_bytes) {
 		io_error(io, io->at, -EINVAL);
 		return 0;
 	}
 	if (piece->file_offset >= io->file_bytes) {
+		/* In steps, so that a card that is to go need not wait for gigabytes of zeros. */
+		left = min_t(u64, left, PEER_BYTES);
 		smartssd_buf_zero(io->buf, piece->bo_offset, left);
 		io_advance(io, left);
 		return 0;
@@ -200,10 +216,7 @@ static int io_next(struct smartssd_io *io)
 		piece = list_last_entry(&io->free, struct smartssd_piece, link);
 		if (!piece->buf && io->nr_bufs >= BOUNCE_MAX)
 			return -EAGAIN;
-		piece->io = io;
-		piece->extent = io->at;
-		piece->file_offset = e->file_offset + io->at_bytes;
-		piece->bo_offset = e->bo_offset + io->at_bytes;
+		piece_place(io, piece);
 	}
 	if (!smartssd_bounce_cut(piece, left)) {
 		io->later = true;
@@ -238,6 +251,8 @@ static int io_errno(long error)
 	case -EDQUOT:
 	case -EROFS:
 	case -EFBIG:
+	case -EPERM:
+	case -ETXTBSY:
 		return error;
 	default:
 		return -EIO;
@@ -405,6 +420,8 @@ static int io_path(struct smartssd_io *io)
 	/* The administrator may have changed his mind since the file was registered. */
 	if (io->reason == SMARTSSD_PEER_OFF)
 		io->reason = smartssd_peer_file(sd, io->src);
+	else if (io->reason == SMARTSSD_PEER_OK && !smartssd_peer_still(io->src))
+		io->reason = SMARTSSD_PEER_NO_FILESYSTEM;
 	if (task->flags & SMARTSSD_CMD_PEER_OFF ||
 	    (io->reason == SMARTSSD_PEER_OK && READ_ONCE(sd->peer_off)))
 		io->reason = SMARTSSD_PEER_OFF;
@@ -476,9 +493,17 @@ static void cache_after(struct smartssd_io *io)
 
 static void io_run(struct smartssd_io *io)
 {
+	int ret;
+
 	if (!io->write) {
 		if (!cache_before(io))
 			io_pass(io);
+		return;
+	}
+	/* The submit looked, too, but that may be long ago. */
+	ret = smartssd_src_may_write(io->src);
+	if (ret) {
+		io_error(io, 0, ret);
 		return;
 	}
 	/*
@@ -533,13 +558,23 @@ static void io_report(struct smartssd_io *io)
 void smartssd_io_work(struct work_struct *work)
 {
 	struct smartssd_task *task = container_of(work, struct smartssd_task, work);
+	struct smartssd_dev *sd = task->job->client->sd;
 	struct smartssd_io io = { .task = task };
+	struct smartssd_as_saved saved;
+	int idx;
 
 	task->result.start_ns = ktime_get_ns();
+	/* The card stays until the last piece is back; io_stop() sees that it is to go. */
+	idx = srcu_read_lock(&sd->srcu);
 	io_setup(&io);
-	if (!io_stop(&io) && !io_path(&io))
-		io_run(&io);
+	if (!io_stop(&io)) {
+		smartssd_as_begin(&task->job->as, &saved);
+		if (!io_path(&io))
+			io_run(&io);
+		smartssd_as_end(&saved);
+	}
 	io_report(&io);
 	io_cleanup(&io);
+	srcu_read_unlock(&sd->srcu, idx);
 	smartssd_task_done(task);
 }

@@ -26,6 +26,7 @@ static void job_release(struct kref *ref)
 			smartssd_task_release(&job->tasks[i]);
 	kvfree(job->tasks);
 	smartssd_graph_free(&job->graph);
+	smartssd_as_put(&job->as);
 	if (job->mm)
 		mmdrop(job->mm);
 	kfree(job);
@@ -38,16 +39,17 @@ static void job_put(struct smartssd_job *job)
 }
 
 /*
- * Nothing of it is in flight any more. The last thing done is what remove and a new xclbin wait
- * for.
+ * Nothing of it is in flight any more: only its results are worth keeping. Whoever learns that it
+ * is done may load an xclbin at once.
  */
 static void job_finish(struct smartssd_job *job)
 {
 	struct smartssd_client *client = job->client;
 	struct smartssd_dev *sd = client->sd;
 
+	smartssd_graph_free(&job->graph);
+	smartssd_as_put(&job->as);
 	smartssd_count(client, SMARTSSD_STAT_JOBS, 1);
-	/* Whoever learns that the job is done may load an xclbin at once. */
 	atomic_dec(&sd->nr_jobs);
 	spin_lock(&client->lock);
 	job->done = true;
@@ -58,7 +60,6 @@ static void job_finish(struct smartssd_job *job)
 	}
 	spin_unlock(&client->lock);
 	wake_up_all(&client->wait);
-	wake_up_all(&sd->idle);
 	job_put(job);
 }
 
@@ -99,18 +100,16 @@ static void task_retire(struct smartssd_task *task, struct list_head *ready)
 static void tasks_start(struct list_head *ready)
 {
 	struct smartssd_task *task;
-	struct smartssd_dev *sd;
 
 	while ((task = list_first_entry_or_null(ready, struct smartssd_task, link))) {
 		list_del_init(&task->link);
-		sd = task->job->client->sd;
 		if (task->skip || READ_ONCE(task->job->canceled)) {
 			task->result.status = -ECANCELED;
 			task_retire(task, ready);
 		} else if (task->op == SMARTSSD_OP_RUN) {
 			smartssd_cus_queue(task);
 		} else {
-			queue_work(sd->wq, &task->work);
+			queue_work(task->job->client->wq, &task->work);
 		}
 	}
 }
@@ -179,6 +178,8 @@ static int job_resolve(struct smartssd_job *job, const struct smartssd_cmd *cmds
 	u32 i;
 
 	down_read(&sd->xclbin_lock);
+	if (smartssd_lost(sd))
+		ret = -ENODEV;
 	for (i = 0; i < job->nr && !ret; i++) {
 		ret = smartssd_task_resolve(&job->tasks[i], job->client, &cmds[i]);
 		if (ret)
@@ -204,6 +205,7 @@ static struct smartssd_job *job_create(struct smartssd_client *client,
 	kref_init(&job->ref);
 	kref_get(&client->ref);
 	job->client = client;
+	smartssd_as_get(&job->as);
 	job->nr = arg->nr_cmds;
 	INIT_LIST_HEAD(&job->link);
 	INIT_LIST_HEAD(&job->done_link);
@@ -237,6 +239,11 @@ int smartssd_ioctl_submit(struct smartssd_call *call)
 
 	if (arg->flags)
 		return -EINVAL;
+	/*
+	 * Everything that follows is copying and looking up, or looks by itself whether the card is
+	 * still there.
+	 */
+	smartssd_leave(call);
 	arg->bad_cmd = ~0u;
 	arg->job = 0;
 	ret = -EINVAL;
@@ -259,7 +266,6 @@ int smartssd_ioctl_submit(struct smartssd_call *call)
 	if (ret) {
 		/* The caller cannot learn the id: nothing has started, nothing will. */
 		atomic_dec(&client->sd->nr_jobs);
-		wake_up_all(&client->sd->idle);
 		job_put(job);
 		client_unreserve(client);
 		return ret;
@@ -286,8 +292,8 @@ refuse:
 }
 
 /*
- * The job to be taken, unlinked from the file: @id or, for 0, the one that ended first. -EAGAIN:
- * not done yet; -ENOENT
+ * The job to be taken: @id or, for 0, the one that ended first. It stays listed until its results
+ * are reported, for that may fail. -EAGAIN: not done yet, or somebody else is taking it; -ENOENT
  */
 static struct smartssd_job *job_take(struct smartssd_client *client, u64 id)
 {
@@ -303,7 +309,7 @@ static struct smartssd_job *job_take(struct smartssd_client *client, u64 id)
 		list_for_each_entry(j, &client->jobs, link) {
 			if (j->id != id)
 				continue;
-			if (j->done)
+			if (j->done && !j->taken)
 				job = j;
 			else
 				ret = -EAGAIN;
@@ -311,21 +317,30 @@ static struct smartssd_job *job_take(struct smartssd_client *client, u64 id)
 		}
 	}
 	if (job) {
-		list_del_init(&job->link);
+		job->taken = true;
 		list_del_init(&job->done_link);
 	}
 	spin_unlock(&client->lock);
 	return job ? job : ERR_PTR(ret);
 }
 
-static void job_untake(struct smartssd_job *job)
+/* Others may have waited for what becomes of it. */
+static void job_taken(struct smartssd_job *job, bool reported)
 {
 	struct smartssd_client *client = job->client;
 
 	spin_lock(&client->lock);
-	list_add(&job->link, &client->jobs);
-	list_add(&job->done_link, &client->done);
+	if (reported) {
+		list_del_init(&job->link);
+		client->nr_jobs--;
+	} else {
+		job->taken = false;
+		list_add(&job->done_link, &client->done);
+	}
 	spin_unlock(&client->lock);
+	wake_up_all(&client->wait);
+	if (reported)
+		job_put(job);
 }
 
 static struct smartssd_job *job_wait(struct smartssd_client *client, u64 id, u64 deadline_ns)
@@ -394,13 +409,8 @@ int smartssd_ioctl_wait(struct smartssd_call *call)
 		return ret == -ENOENT && smartssd_lost(client->sd) ? -ENODEV : ret;
 	}
 	ret = job_report(job, call);
-	if (ret) {
-		job_untake(job);
-		return ret;
-	}
-	client_unreserve(client);
-	job_put(job);
-	return 0;
+	job_taken(job, !ret);
+	return ret;
 }
 
 int smartssd_ioctl_eventfd(struct smartssd_call *call)

@@ -10,7 +10,6 @@
 
 #include "shell.h"
 
-#define XCLBIN_UUID_AT 416 /* struct axlf, m_header.uuid */
 #define UUID_BYTES 16
 
 /*
@@ -21,8 +20,8 @@ static bool already_loaded(struct smartssd_dev *sd, const struct smartssd_xclbin
 {
 	bool same;
 
-	if (arg->bytes < XCLBIN_UUID_AT + UUID_BYTES ||
-	    copy_from_user(uuid, u64_to_user_ptr(arg->data + XCLBIN_UUID_AT), UUID_BYTES))
+	if (arg->bytes < SMARTSSD_XCLBIN_UUID_AT + UUID_BYTES ||
+	    copy_from_user(uuid, u64_to_user_ptr(arg->data + SMARTSSD_XCLBIN_UUID_AT), UUID_BYTES))
 		return false;
 	down_read(&sd->xclbin_lock);
 	same = sd->info && !memcmp(sd->info->uuid, uuid, UUID_BYTES) && smartssd_cus_sound(sd);
@@ -42,6 +41,12 @@ static int program(struct smartssd_dev *sd, const void *data, u64 bytes)
 		return ret;
 	memcpy_toio(buf->io, data, bytes);
 	ret = sd->shell->program(sd, buf->address, bytes);
+	if (ret == -ETIMEDOUT) {
+		/* It may still be reading: nobody else gets this memory, nor this card. */
+		sd->staging = buf;
+		buf = NULL;
+		ret = -ENODEV;
+	}
 	if (ret == -ENODEV)
 		smartssd_set_gone(sd);
 	else if (ret)
@@ -69,6 +74,9 @@ static int load(struct smartssd_dev *sd, const void *data, u64 bytes)
 	 * A submit counts its job under the lock, so this count is no less than what is in flight.
 	 */
 	ret = atomic_read(&sd->nr_jobs) ? -EBUSY : 0;
+	/* Programming stops what hangs; without it that goes on writing to what it holds. */
+	if (!ret && !sd->shell->program && !smartssd_cus_sound(sd))
+		ret = -EBUSY;
 	if (!ret)
 		ret = program(sd, data, bytes);
 	if (!ret) {
@@ -93,6 +101,8 @@ int smartssd_ioctl_xclbin_load(struct smartssd_call *call)
 
 	if (arg->flags || !arg->bytes || arg->bytes > SMARTSSD_MAX_XCLBIN)
 		return -EINVAL;
+	/* The caller's memory takes as long as it likes to be read. */
+	smartssd_leave(call);
 	if (already_loaded(sd, arg, uuid)) {
 		memcpy(arg->uuid, uuid, UUID_BYTES);
 		return smartssd_respond(call);
@@ -105,9 +115,11 @@ int smartssd_ioctl_xclbin_load(struct smartssd_call *call)
 	if (copy_from_user(data, u64_to_user_ptr(arg->data), arg->bytes))
 		ret = -EFAULT;
 	else
+		ret = smartssd_enter(call);
+	if (!ret)
 		ret = load(sd, data, arg->bytes);
 	if (!ret)
-		memcpy(arg->uuid, data + XCLBIN_UUID_AT, UUID_BYTES);
+		memcpy(arg->uuid, data + SMARTSSD_XCLBIN_UUID_AT, UUID_BYTES);
 	kvfree(data);
 	return ret ? ret : smartssd_respond(call);
 }

@@ -10,7 +10,6 @@
 
 #define SMARTSSD_MINORS 64
 #define HEALTH_INTERVAL_MS 1000
-#define MAX_TASKS 64 /* READs, WRITEs and COPYs under way at the same time */
 
 struct class *smartssd_class;
 static dev_t smartssd_devt;
@@ -34,11 +33,8 @@ void smartssd_set_gone(struct smartssd_dev *sd)
 {
 	if (xchg(&sd->gone, true))
 		return;
-	/*
-	 * The caller may hold locks that ending the jobs needs. Before wq exists there are no jobs.
-	 */
-	if (sd->wq)
-		queue_work(system_long_wq, &sd->gone_work);
+	/* The caller may hold locks that ending the jobs needs. */
+	queue_work(system_long_wq, &sd->gone_work);
 }
 
 static void smartssd_gone_work(struct work_struct *work)
@@ -108,7 +104,6 @@ static struct smartssd_dev *smartssd_dev_alloc(struct pci_dev *pdev,
 	INIT_DELAYED_WORK(&sd->watch, smartssd_cus_watch);
 	INIT_DELAYED_WORK(&sd->health, smartssd_health_work);
 	INIT_WORK(&sd->gone_work, smartssd_gone_work);
-	init_waitqueue_head(&sd->idle);
 	device_initialize(&sd->dev);
 	sd->dev.class = smartssd_class;
 	sd->dev.parent = &pdev->dev;
@@ -189,16 +184,10 @@ static int smartssd_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = smartssd_memory_setup(sd);
 	if (ret)
 		goto cleanup_shell;
-	/* Unbound: a task sleeps while its I/O is under way. */
-	sd->wq = alloc_workqueue("smartssd%d", WQ_UNBOUND, MAX_TASKS, sd->id);
-	if (!sd->wq) {
-		ret = -ENOMEM;
-		goto cleanup_memory;
-	}
 	smartssd_read_dna(sd);
 	ret = smartssd_irq_setup(sd);
 	if (ret)
-		goto destroy_wq;
+		goto cleanup_memory;
 	pci_set_drvdata(pdev, sd);
 	ret = cdev_device_add(&sd->cdev, &sd->dev);
 	if (ret)
@@ -211,15 +200,13 @@ static int smartssd_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 cleanup_irq:
 	smartssd_irq_cleanup(sd);
-destroy_wq:
-	cancel_work_sync(&sd->gone_work);
-	destroy_workqueue(sd->wq);
 cleanup_memory:
 	smartssd_memory_cleanup(sd);
 cleanup_shell:
 	if (sd->shell->cleanup)
 		sd->shell->cleanup(sd);
 put_sd:
+	cancel_work_sync(&sd->gone_work);
 	put_device(&sd->dev);
 	return ret;
 }
@@ -228,7 +215,7 @@ static void smartssd_remove(struct pci_dev *pdev)
 {
 	struct smartssd_dev *sd = pci_get_drvdata(pdev);
 
-	/* No new callers, and wait for those inside. */
+	/* No new callers, and wait for those inside: calls, and I/O under way. */
 	WRITE_ONCE(sd->dead, true);
 	smartssd_debugfs_remove(sd);
 	cdev_device_del(&sd->cdev, &sd->dev);
@@ -237,14 +224,15 @@ static void smartssd_remove(struct pci_dev *pdev)
 	smartssd_wake_clients(sd);
 	synchronize_srcu(&sd->srcu);
 
-	/* Jobs: CUs are stopped, what waits is dropped, I/O under way is waited for. */
+	/*
+	 * CUs are stopped, what waits for them is dropped. Jobs end by themselves: whatever of them
+	 * comes to its turn from now on sees that the card is dead.
+	 */
 	smartssd_cus_abort(sd, NULL, -ENODEV);
-	wait_event(sd->idle, !atomic_read(&sd->nr_jobs));
 	cancel_delayed_work_sync(&sd->health);
 	cancel_delayed_work_sync(&sd->watch);
 	smartssd_irq_cleanup(sd);
 	cancel_work_sync(&sd->gone_work);
-	destroy_workqueue(sd->wq);
 	down_write(&sd->xclbin_lock);
 	smartssd_cus_replace(sd, NULL);
 	up_write(&sd->xclbin_lock);
@@ -255,6 +243,7 @@ static void smartssd_remove(struct pci_dev *pdev)
 	 */
 	smartssd_unmap_clients(sd);
 	smartssd_bufs_revoke(sd);
+	smartssd_buf_put(sd->staging);
 	smartssd_memory_cleanup(sd);
 	if (sd->shell->cleanup)
 		sd->shell->cleanup(sd);
@@ -287,6 +276,9 @@ static int __init smartssd_init(void)
 	ret = alloc_chrdev_region(&smartssd_devt, 0, SMARTSSD_MINORS, "smartssd");
 	if (ret)
 		goto destroy_class;
+	ret = smartssd_clients_init();
+	if (ret)
+		goto unregister_region;
 	smartssd_debugfs_init();
 	ret = pci_register_driver(&smartssd_driver);
 	if (ret)
@@ -295,6 +287,8 @@ static int __init smartssd_init(void)
 
 exit_debugfs:
 	smartssd_debugfs_exit();
+	smartssd_clients_exit();
+unregister_region:
 	unregister_chrdev_region(smartssd_devt, SMARTSSD_MINORS);
 destroy_class:
 	class_destroy(smartssd_class);
@@ -305,6 +299,7 @@ static void __exit smartssd_exit(void)
 {
 	pci_unregister_driver(&smartssd_driver);
 	smartssd_debugfs_exit();
+	smartssd_clients_exit();
 	unregister_chrdev_region(smartssd_devt, SMARTSSD_MINORS);
 	class_destroy(smartssd_class);
 }

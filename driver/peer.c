@@ -127,6 +127,12 @@ static bool peer_filesystem(struct file *file)
 	return !vfs_fileattr_get(file->f_path.dentry, &fa) && !(fa.fsx_xflags & FS_XFLAG_REALTIME);
 }
 
+/* An empty file of xfs may be moved to the realtime device after it was registered. */
+bool smartssd_peer_still(const struct smartssd_src *src)
+{
+	return src->kind != SMARTSSD_FILE_REGULAR || peer_filesystem(src->file);
+}
+
 u32 smartssd_peer_file(struct smartssd_dev *sd, const struct smartssd_src *src)
 {
 	u32 reason = peer_possible(sd);

@@ -24,8 +24,9 @@ MODULE_PARM_DESC(ring_timeout_ms,
 
 /*
  * struct smartssd_ring - our side of the ring
- * @lock: one access at a time; protects @head and @broken
+ * @lock: one access at a time; protects @head, @tail and @broken
  * @head: what we wrote to shared->head, which the card could change
+ * @tail: where the card was when we last looked: it never goes back
  * @broken: no more accesses
  */
 struct smartssd_ring {
@@ -33,6 +34,7 @@ struct smartssd_ring {
 	struct emu_ring __iomem *shared;
 	void __iomem *regs;
 	u32 head;
+	u32 tail;
 	u32 peer;
 	bool broken;
 };
@@ -44,18 +46,20 @@ struct smartssd_ring {
 static bool ring_wait(struct smartssd_ring *ring, u32 limit)
 {
 	ktime_t deadline = ktime_add_ms(ktime_get(), ring_timeout_ms);
-	u32 tail, used, last = 0, looks;
+	u32 tail, looks;
 
 	lockdep_assert_held(&ring->lock);
 	for (looks = 0;; looks++) {
 		tail = readl(&ring->shared->tail);
-		used = ring->head - tail;
-		if (used > EMU_RING_ENTRIES)
+		if (tail - ring->tail > ring->head - ring->tail)
 			return false;
-		if (used <= limit)
+		if (ring->head - tail <= limit) {
+			ring->tail = tail;
 			return true;
-		if (used != last) {
-			last = used;
+		}
+		/* Only what it took counts as an answer, and it cannot take more than there is. */
+		if (tail != ring->tail) {
+			ring->tail = tail;
 			looks = 0;
 			deadline = ktime_add_ms(ktime_get(), ring_timeout_ms);
 		} else if (looks > RING_LOOKS && ktime_after(ktime_get(), deadline)) {
@@ -130,7 +134,6 @@ int smartssd_ring_open(struct smartssd_dev *sd)
 	resource_size_t bytes = pci_resource_len(pdev, RING_BAR_MEM);
 	struct smartssd_ring *ring;
 	u64 ddr;
-	u32 tail;
 
 	/* Any ivshmem device has this id; ours is told by what is in its memory. */
 	if (bytes <= SMARTSSD_WINDOW_BYTES || !pci_resource_len(pdev, RING_BAR_REGS))
@@ -165,8 +168,8 @@ int smartssd_ring_open(struct smartssd_dev *sd)
 	 * catches up.
 	 */
 	ring->head = readl(&ring->shared->head);
-	tail = readl(&ring->shared->tail);
-	if (ring->head - tail > EMU_RING_ENTRIES)
+	ring->tail = readl(&ring->shared->tail);
+	if (ring->head - ring->tail > EMU_RING_ENTRIES)
 		return -ENODEV;
 	sd->ring = ring;
 	sd->aperture_bytes = ddr;

@@ -50,21 +50,6 @@ static int hw_setup(struct smartssd_dev *sd)
 	return 0;
 }
 
-static u32 emu_bus_read(void *ctx, u32 addr)
-{
-	return smartssd_ring_read(ctx, addr);
-}
-
-static void emu_bus_write(void *ctx, u32 addr, u32 value)
-{
-	smartssd_ring_write(ctx, addr, value);
-}
-
-static struct smartssd_bus emu_bus(struct smartssd_dev *sd)
-{
-	return (struct smartssd_bus){ .read = emu_bus_read, .write = emu_bus_write, .ctx = sd };
-}
-
 static void emu_sleep(u32 us)
 {
 	usleep_range(us, us + us / 2);
@@ -90,11 +75,10 @@ static int emu_setup(struct smartssd_dev *sd)
 
 static int emu_program(struct smartssd_dev *sd, u64 address, u64 bytes)
 {
-	struct smartssd_bus bus = emu_bus(sd);
 	u32 status = 0;
 	int ret;
 
-	ret = smartssd_emu_program(&bus, address, bytes, emu_sleep, &status);
+	ret = smartssd_emu_program(&sd->bus, address, bytes, emu_sleep, &status);
 	if (ret)
 		dev_err_ratelimited(&sd->pdev->dev, "the card refused the xclbin: %d, status %u\n",
 				    ret, status);
@@ -103,15 +87,12 @@ static int emu_program(struct smartssd_dev *sd, u64 address, u64 bytes)
 
 static int emu_cu_reset(struct smartssd_dev *sd, u32 cu)
 {
-	struct smartssd_bus bus = emu_bus(sd);
-
-	return smartssd_emu_cu_reset(&bus, cu);
+	return smartssd_emu_cu_reset(&sd->bus, cu);
 }
 
 static int emu_cu_crashed(struct smartssd_dev *sd, u32 cu)
 {
-	struct smartssd_bus bus = emu_bus(sd);
-	u32 status = smartssd_emu_cu_status(&bus, cu);
+	u32 status = smartssd_emu_cu_status(&sd->bus, cu);
 
 	if (status == (u32)~0)
 		return -ENODEV;

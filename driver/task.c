@@ -68,6 +68,7 @@ static int resolve_rw(struct smartssd_task *task, struct smartssd_client *client
 	bool write = cmd->op == SMARTSSD_OP_WRITE;
 	struct file *file;
 	u32 bad;
+	int ret;
 
 	task->rw.src = smartssd_src_find(client, cmd->rw.file);
 	task->rw.buf = smartssd_buf_find(client, cmd->rw.bo);
@@ -80,6 +81,9 @@ static int resolve_rw(struct smartssd_task *task, struct smartssd_client *client
 		return -EBADF;
 	if (task->rw.buf->sd != client->sd)
 		return -EINVAL;
+	ret = write ? smartssd_src_may_write(task->rw.src) : 0;
+	if (ret)
+		return ret;
 	return smartssd_check_extents(task->rw.ext, task->rw.nr, task->rw.buf->bytes,
 				      smartssd_src_bytes(task->rw.src), write, &bad);
 }

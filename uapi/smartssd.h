@@ -30,6 +30,8 @@
 #define SMARTSSD_MAX_CUS	 64	/* compute units of one xclbin */
 #define SMARTSSD_MAX_JOBS	 64	/* jobs not yet waited for, per open file: more is EBUSY */
 #define SMARTSSD_MAX_DEPS	 4	/* dependencies of one command */
+#define SMARTSSD_MAX_BOS	 65536	/* BO ids per open file: more is EBUSY */
+#define SMARTSSD_MAX_FILES	 4096	/* registered files per open file: more is EBUSY */
 #define SMARTSSD_MAX_XCLBIN	 (128u << 20)
 #define SMARTSSD_NAME_LEN	 64
 
@@ -103,8 +105,8 @@ struct smartssd_query {
 
 #define SMARTSSD_CU_IDLE    0
 #define SMARTSSD_CU_BUSY    1
-#define SMARTSSD_CU_HUNG    2 /* missed its deadline; CU_RESET or a new xclbin brings it back */
-#define SMARTSSD_CU_CRASHED 3 /* the card reported a fault of this CU; same remedy */
+#define SMARTSSD_CU_HUNG    2 /* missed its deadline; its late end, CU_RESET or a new xclbin brings it back */
+#define SMARTSSD_CU_CRASHED 3 /* the card reported a fault of this CU; CU_RESET or a new xclbin brings it back */
 
 /**
  * struct smartssd_cu_info - one compute unit of the loaded xclbin (SMARTSSD_IOC_CU_INFO)
@@ -130,7 +132,7 @@ struct smartssd_cu_info {
 	__u8 name[SMARTSSD_NAME_LEN];
 };
 
-#define SMARTSSD_ARG_SCALAR 0 /* value is written to the register, cut to the argument's size */
+#define SMARTSSD_ARG_SCALAR 0 /* value is written to the register, and must fit it */
 #define SMARTSSD_ARG_GLOBAL 1 /* pointer into card memory: given as BO + offset */
 #define SMARTSSD_ARG_BOUND  2 /* "<pointer>_bytes": set by the driver to the bytes that the pointer may reach */
 
@@ -170,8 +172,11 @@ struct smartssd_arg_info {
  *
  * Loading is the privileged step that says which registers are pointers: CAP_SYS_ADMIN on /dev/smartssdN, else EPERM.
  * Loading what is already loaded (same UUID, all CUs sound) does nothing, needs no privilege and succeeds. EBUSY while
- * jobs are in flight. EBADMSG: not a well-formed xclbin. EOPNOTSUPP: well-formed, but not for this card. EIO: the card
- * refused the bitstream. After a failure that reached the card no xclbin is loaded. Card memory keeps its contents.
+ * jobs are in flight, or, without SMARTSSD_FEATURE_PROGRAM, while a CU hangs or has crashed (it cannot be stopped from here; when
+ * the card was programmed anew, unbind and bind the driver). EBADMSG: not a well-formed xclbin. EOPNOTSUPP: well-formed, but not
+ * for this card. EIO: the card refused the bitstream. ENOMEM: no room; with SMARTSSD_FEATURE_PROGRAM the file goes through card
+ * memory, of which @bytes must be free in one piece. EINTR: killed before the card was reached. ENODEV also when the card does not
+ * get done with programming. After a failure that reached the card no xclbin is loaded. Card memory keeps its contents.
  */
 struct smartssd_xclbin {
 	__u32 size;
@@ -185,7 +190,8 @@ struct smartssd_xclbin {
  * struct smartssd_bo - create a buffer object in card memory (SMARTSSD_IOC_BO_CREATE)
  * @size: sizeof(struct smartssd_bo)
  * @flags: must be 0
- * @bytes: in: length, at least 1; out: rounded up to bo_align. ENOMEM: card memory is full. EINVAL: 0
+ * @bytes: in: length, at least 1; out: rounded up to bo_align. ENOMEM: card memory is full. EINVAL: 0. EINTR: killed meanwhile.
+ *	   EBUSY: SMARTSSD_MAX_BOS ids
  * @bo: out: id
  * @pad: must be 0
  * @address: out: address in card memory, for information; pointer registers are only ever written by the driver
@@ -210,7 +216,7 @@ struct smartssd_bo {
  *
  * BO_DESTROY and FILE_UNREGISTER take the id away at once; commands in flight keep what they need until they end.
  * CU_RESET stops what the CU runs (that command ends with EIO) and makes it usable again; EOPNOTSUPP without
- * SMARTSSD_FEATURE_CU_RESET; EPERM when the CU is running somebody else's command.
+ * SMARTSSD_FEATURE_CU_RESET; EPERM when the CU is running somebody else's command, but for CAP_SYS_ADMIN.
  */
 struct smartssd_id {
 	__u32 size;
@@ -222,7 +228,8 @@ struct smartssd_id {
  * @size: sizeof(struct smartssd_bo_fd)
  * @flags: must be 0
  * @bo: BO id: in for export, out for import
- * @fd: file descriptor: out for export (O_CLOEXEC), in for import. EBADF: not open; EINVAL: not a dma-buf
+ * @fd: file descriptor: out for export (O_CLOEXEC), in for import. EBADF: not open; EINVAL: not a dma-buf; EOPNOTSUPP: a dma-buf,
+ *	but not of this driver; EBUSY: SMARTSSD_MAX_BOS ids
  * @bytes: out: length
  *
  * An imported BO of another card can be source or target of SMARTSSD_OP_COPY_BO; it is no argument of a RUN and no
@@ -245,13 +252,20 @@ struct smartssd_bo_fd {
  * @size: sizeof(struct smartssd_file)
  * @flags: must be 0
  * @fd: in: open file; its access mode is what READ (O_RDONLY, O_RDWR) and WRITE (O_WRONLY, O_RDWR) need, else the
- *	command fails with EBADF. EBADF: not open. EOPNOTSUPP: neither a regular file nor a block device
+ *	command fails with EBADF. EBADF: not open. EOPNOTSUPP: neither a regular file nor a block device. EBUSY: SMARTSSD_MAX_FILES are
+ *	registered. EACCES (the embedded card only): it is O_DIRECT, and this process may not open the file again
  * @file: out: id
  * @kind: out: SMARTSSD_FILE_*
  * @io_align: out: extents must start at and be a multiple of this (the logical block) to go peer to peer
  * @peer_reason: out: SMARTSSD_PEER_OK, or why this file's data goes through a bounce buffer
  * @pad: must be 0
  * @bytes: out: length now
+ *
+ * The driver takes regular files of filesystems on a block device, of tmpfs, ramfs, btrfs, bcachefs and zfs, of 9p, nfs, ceph and cifs,
+ * and what overlayfs makes of these; others are EOPNOTSUPP: pseudo filesystems (/proc, /sys), because they store nothing, and FUSE,
+ * because the card would wait for a process that anybody may have written. The embedded card takes any regular file.
+ *
+ * Commands use the file as their submitter may: his user and group ids, capabilities, security label, quotas and control groups.
  */
 struct smartssd_file {
 	__u32 size;
@@ -272,7 +286,9 @@ struct smartssd_file {
  * @bytes: length, at least 1; the whole piece must lie inside the BO (EINVAL), sums that wrap are EOVERFLOW
  *
  * A READ piece may reach past the end of the file only when it begins before it; what lies past the end reads as
- * zeros. A WRITE piece must lie inside the file (EINVAL): WRITE never makes a file longer.
+ * zeros. A WRITE piece must lie inside the file (EINVAL): WRITE never makes a file longer. A WRITE to a block device is EPERM when it
+ * is read-only and ETXTBSY when it is swapped to, at submit or, when it became so later, as the command's status; on a descriptor
+ * with O_DSYNC it ends when the data is durable.
  * Pieces of one READ must not overlap in the BO, nor pieces of one WRITE in the file: their order is not defined.
  */
 struct smartssd_extent {
@@ -319,7 +335,8 @@ struct smartssd_arg {
  *	  @copy.src_bo, @copy.src_offset and @copy.dst_bo, @copy.dst_offset where that side is a BO, else 0
  * @run: RUN: on the first free CU of those whose bit is set in @run.cu_mask (all must be of the same kernel: EINVAL; none or one
  *	 beyond the last CU: ENOENT), @run.args points to @run.nr_args struct smartssd_arg. A run that takes longer than
- *	 @run.timeout_ms (0: the driver's default, 10 s) ends with ETIMEDOUT and leaves the CU hung until it is reset
+ *	 @run.timeout_ms (0: the driver's default, 10 s) ends with ETIMEDOUT and leaves the CU, and the memory of its BOs, taken until
+ *	 it ends after all or is reset. When the file is closed, a run has at most the driver's default left
  */
 struct smartssd_cmd {
 	__u32 op;
@@ -380,7 +397,7 @@ struct smartssd_submit {
  * @bytes: payload moved; for a RUN 0
  * @start_ns: when it started (0: never) ...
  * @end_ns: ... and ended, CLOCK_MONOTONIC
- * @detail: READ, WRITE: index of the first extent that failed (~0: none). RUN: the CU that ran it
+ * @detail: READ, WRITE: index of the first extent that failed (~0: none). RUN: the CU that ran it; it means nothing when @start_ns is 0
  */
 struct smartssd_result {
 	__s32 status;
@@ -399,7 +416,7 @@ struct smartssd_result {
  * @flags: must be 0
  * @job: in: job id, or 0 for whichever is done first (ENOENT when this file has no jobs); out: the job taken
  * @deadline_ns: in: absolute CLOCK_MONOTONIC; 0 only looks; SMARTSSD_DEADLINE_NEVER. ETIME when it passes: the job goes on and can be
- *		 waited for again. EINTR: a signal; likewise
+ *		 waited for again. EINTR: a signal (the driver only); likewise
  * @results: in: user pointer to @nr_results struct smartssd_result, filled from the first command on; may be 0
  * @nr_results: in: room in @results; out: number of commands of the job
  * @first_error: out: index of the first failed command in list order that was not merely cancelled, 0xffffffff when all succeeded
@@ -425,7 +442,7 @@ struct smartssd_wait {
  * @size: sizeof(struct smartssd_eventfd)
  * @fd: in: eventfd (EBADF, EINVAL), or -1 to stop
  *
- * poll() on the device itself: POLLIN while a finished job has not been waited for, POLLERR | POLLHUP when the card is gone.
+ * poll() on the device itself: POLLIN while a finished job has not been waited for, POLLHUP (the driver: with POLLERR) when the card is gone.
  */
 struct smartssd_eventfd {
 	__u32 size;
@@ -440,7 +457,9 @@ struct smartssd_eventfd {
  * @size: sizeof(struct smartssd_counters)
  * @scope: in: SMARTSSD_COUNT_*, else EOPNOTSUPP
  * @ssd_to_card: peer to peer, never on the host link
- * @card_to_ssd: peer to peer
+ * @card_to_ssd: peer to peer. What the driver hands to a filesystem for direct I/O counts as peer to peer also where the filesystem
+ *		 finishes the request through its page cache (a direct WRITE that finds the range's cached pages busy, or that it cannot
+ *		 allocate blocks for): then the CPU copied it
  * @host_to_card: on the host link: COPY_TO, COPY_BO (the host's CPU makes it: over the link and back), the second half of a bounced
  *		  READ (counted in @bounce_read too)
  * @card_to_host: likewise: COPY_FROM, COPY_BO, the first half of a bounced WRITE

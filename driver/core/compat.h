@@ -20,7 +20,8 @@
 #include <linux/string.h>
 #include <linux/types.h>
 
-#define core_alloc(bytes) kvzalloc(bytes, GFP_KERNEL)
+/* What is parsed or checked is a caller's. */
+#define core_alloc(bytes) kvzalloc(bytes, GFP_KERNEL_ACCOUNT)
 #define core_free(p)	  kvfree(p)
 
 #else /* user space */

@@ -11,6 +11,8 @@
 
 /* ---- xclbin.c: what an xclbin says (format: xclbin.h of XRT; all of it untrusted) ---- */
 
+#define SMARTSSD_XCLBIN_UUID_AT 416 /* struct axlf, m_header.uuid: where a file's UUID is, 16 bytes */
+
 /* An error text of a parser: what, where. Empty when there was no error. */
 struct smartssd_why {
 	char text[200];

@@ -15,7 +15,6 @@
 #define AXLF_MODE		332
 #define AXLF_PLATFORM		352
 #define PLATFORM_BYTES		64
-#define AXLF_UUID		416
 #define AXLF_NR_SECTIONS	448
 #define AXLF_SECTIONS		456
 
@@ -142,7 +141,7 @@ static int parse_header(struct parse *p, u64 bytes)
 		return -EOPNOTSUPP;
 	}
 	p->info->nr_sections = nr;
-	memcpy(p->info->uuid, p->data + AXLF_UUID, sizeof(p->info->uuid));
+	memcpy(p->info->uuid, p->data + SMARTSSD_XCLBIN_UUID_AT, sizeof(p->info->uuid));
 	copy_text(p->info->platform, p->data + AXLF_PLATFORM, PLATFORM_BYTES);
 	return 0;
 }

@@ -304,6 +304,18 @@ static void signals(void)
 	tap_ok(!ret && !w.status, "and the job is waited for again: %s", strerror(-ret));
 }
 
+/* What the driver says to a process without privileges that has the file of one with. */
+static int reset_as_nobody(void)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(setuid(65534) ? 99 : -smartssd_cu_reset(card[0].dev, 0));
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
+}
+
 static void others_cu(void)
 {
 	struct smartssd_device *other;
@@ -319,8 +331,8 @@ static void others_cu(void)
 	}
 	ret = tk(other, bo.bo, 0, 2, 700, &job);
 	usleep(100000);
-	ret = ret ? ret : smartssd_cu_reset(card[0].dev, 0);
-	tap_ok(ret == -EPERM, "another's running command cannot be reset: %s", strerror(-ret));
+	ret = ret ? ret : reset_as_nobody();
+	tap_ok(ret == EPERM, "another's running command cannot be reset: %s", strerror(ret));
 	ret = smartssd_wait(other, job, SMARTSSD_DEADLINE_NEVER, &out, NULL, 0);
 	tap_ok(!ret && out.status == -ETIMEDOUT, "it hangs: %s", strerror(-out.status));
 	before = free_bytes(card[0].dev);
@@ -330,6 +342,49 @@ static void others_cu(void)
 	tap_ok(!ret && free_bytes(card[0].dev) == before + (1 << 20), "until the CU is reset: %s", strerror(-ret));
 	ret = tk(card[0].dev, card[0].bo.bo, 1, 0, 0, NULL);
 	tap_ok(!ret, "and works again: %s", strerror(-ret));
+}
+
+static uint32_t state(void)
+{
+	struct smartssd_cu_info info;
+
+	return smartssd_cu_info(card[0].dev, 0, &info) ? ~0u : info.state;
+}
+
+/* A time-out of weeks does not outlive who asked for it, and root need not wait. */
+static void weeks(void)
+{
+	static const char knob[] = "/sys/module/smartssd/parameters/run_timeout_ms";
+	struct smartssd_device *other;
+	struct smartssd_outcome out;
+	struct smartssd_error err;
+	struct smartssd_bo bo;
+	uint64_t job;
+	int ret, i;
+
+	put(knob, "500");
+	if (smartssd_open("/dev/smartssd0", &other, &err) || smartssd_bo_create(other, 1 << 20, &bo)) {
+		tap_ok(0, "a second open file");
+		return;
+	}
+	ret = tk(other, bo.bo, 0, 2, 0xffffffff, &job);
+	usleep(1000000);
+	ret = ret ? ret : state() == SMARTSSD_CU_BUSY ? smartssd_cu_reset(card[0].dev, 0) : -EINVAL;
+	tap_ok(!ret, "root resets what another runs: %s", strerror(-ret));
+	ret = smartssd_wait(other, job, SMARTSSD_DEADLINE_NEVER, &out, NULL, 0);
+	tap_ok(!ret && out.status == -EIO, "it ends: %s", strerror(-out.status));
+	ret = tk(other, bo.bo, 0, 2, 0xffffffff, &job);
+	usleep(1000000);
+	i = state();
+	smartssd_close(other);
+	tap_ok(!ret && i == SMARTSSD_CU_BUSY, "a run of weeks goes on while its file is open: %s", strerror(-ret));
+	for (i = 0; i < 100 && state() == SMARTSSD_CU_BUSY; i++)
+		usleep(50000);
+	tap_ok(state() == SMARTSSD_CU_HUNG, "but not much longer: state %u after %d ms", state(), i * 50);
+	ret = smartssd_cu_reset(card[0].dev, 0);
+	ret = ret ? ret : tk(card[0].dev, card[0].bo.bo, 1, 0, 0, NULL);
+	tap_ok(!ret, "and the CU is anybody's: %s", strerror(-ret));
+	put(knob, "10000");
 }
 
 /* ---- the other card's memory ---- */
@@ -533,6 +588,46 @@ static void taken_away(uint32_t imported, int importer_fd)
 	tap_ok(!ret && pieces_right(), "card 0 does not mind: %s", strerror(-ret));
 }
 
+/* What another driver still has mapped stays where it is: unbind waits for it. */
+static void kept_by_importer(void)
+{
+	char path[128], line[80], ssd[80] = "";
+	ssize_t n = snprintf(path, sizeof(path), "/sys/class/nvme/%s/device", drive(1)) < 0 ? -1 : readlink(path, line, sizeof(line) - 1);
+	int fd = open("/dev/drv_importer", O_RDWR), dmabuf, ret, status = -1, i;
+	pid_t pid, got = 0;
+
+	line[n < 0 ? 0 : n] = 0;
+	snprintf(ssd, sizeof(ssd), "%s", strrchr(line, '/') ? strrchr(line, '/') + 1 : line);
+	ret = open_card(&card[1], 1);
+	ret = ret ? ret : smartssd_bo_export(card[1].dev, card[1].bo.bo, &dmabuf);
+	ret = ret ? ret : importer(fd, dmabuf, ssd, 2);
+	if (!tap_ok(!ret, "a driver that does not let go when asked to has mapped a BO: %s", strerror(-ret)))
+		return;
+	close(dmabuf);
+	smartssd_bo_unmap(card[1].dev, &card[1].bo, card[1].map);
+	smartssd_close(card[1].dev);
+	pid = fork();
+	if (!pid) {
+		close(fd);
+		_exit(put("/sys/bus/pci/drivers/smartssd/unbind", card[1].pci) ? 1 : 0);
+	}
+	for (i = 0; i < 20 && !got; i++) {
+		usleep(100000);
+		got = waitpid(pid, &status, WNOHANG);
+	}
+	tap_ok(!got, "unbind waits for it");
+	close(fd);
+	for (i = 0; i < 200 && !got; i++) {
+		usleep(100000);
+		got = waitpid(pid, &status, WNOHANG);
+	}
+	tap_ok(got == pid && !status, "and goes on when it has let go: %d after %d ms", status, i * 100);
+	ret = put("/sys/bus/pci/drivers/smartssd/bind", card[1].pci);
+	for (i = 0; i < 100 && access("/dev/smartssd1", F_OK); i++)
+		usleep(50000);
+	tap_ok(!ret && !access("/dev/smartssd1", F_OK), "bind again: %s", strerror(-ret));
+}
+
 int main(int argc, char **argv)
 {
 	uint8_t data[PIECE];
@@ -565,10 +660,12 @@ int main(int argc, char **argv)
 	privileges();
 	signals();
 	others_cu();
+	weeks();
 	two_cards(&imported, &dmabuf);
 	close(dmabuf);
 	importer_fd = dma_buf(argv[3]);
 	taken_away(imported, importer_fd);
+	kept_by_importer();
 	smartssd_close(card[0].dev);
 	smartssd_list_destroy(list);
 	unlink(path);

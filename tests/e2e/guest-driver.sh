@@ -11,6 +11,9 @@ for p in abi bo io job cu; do
 	$t/uapi/$p
 done
 
+echo "# one user's files, and one user's commands that do not come back, against another's"
+$t/e2e/drv_apart /mnt/ssd0 /mnt/ssd1
+
 echo "# data: ext4, raw namespace"
 head -c 8M /dev/urandom >/mnt/ssd0/raw.dat
 head -c 8M /dev/urandom >/mnt/ssd0/raw-w.dat
@@ -37,6 +40,11 @@ echo "# operators through the driver: the same bytes as on the embedded card"
 cp build/e2e-data/*.npy /mnt/ssd0/ && sync
 conv=(--input /mnt/ssd0/x.npy --weight /mnt/ssd0/w.npy --bias /mnt/ssd0/b.npy --x-scale 0.02 --x-zero-point 3 --w-scale /mnt/ssd0/ws.npy
 	--w-zero-point 0 --y-scale 0.05 --y-zero-point -4 --pad "1,1,1,1")
+check "smartssd xclbin load" build/smartssd xclbin load $t/uapi/tk.xclbin --device /dev/smartssd0
+build/smartssd conv2d "${conv[@]}" --output /tmp/y.npy --device /dev/smartssd0 2>/tmp/refused
+check "smartssd conv2d leaves the tests' xclbin where it is" grep -q 'is loaded, perhaps for somebody else' /tmp/refused
+check "smartssd xclbin load replaces it" build/smartssd xclbin load build/kernels.xclbin --device /dev/smartssd0
+check "smartssd reset" build/smartssd reset all --device /dev/smartssd0
 check "smartssd conv2d" build/smartssd conv2d "${conv[@]}" --output /tmp/y.npy --p2p require --device /dev/smartssd0 --json
 check "its result" cmp /tmp/y.npy build/e2e-data/y-embedded.out
 lookup=(--table /mnt/ssd0/t.npy --indices /mnt/ssd0/i.npy --offsets /mnt/ssd0/o.npy)

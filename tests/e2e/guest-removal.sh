@@ -26,6 +26,9 @@ end_churn() { # CARD TEXT
 	result $code "$2 (exit $code)"
 }
 
+echo "# a copy that waits for its caller's memory"
+build/tests/e2e/drv_stuck /mnt/ssd1 "$pci0"
+
 for round in 1 2; do
 	start_churn 0
 	check "unbind during I/O, round $round" timeout 30 bash -c "echo $pci0 >$bus/unbind"

@@ -262,4 +262,21 @@ TEST_F(bo, many_small_ones)
 		ASSERT_EQ(0, smartssd_bo_destroy(self->dev, ids[i]));
 }
 
+TEST_F(bo, handles_are_limited)
+{
+	uint32_t id = ut_bo(self->dev, 4096), again = 0, i;
+	uint64_t bytes;
+	int fd, ret = 0;
+
+	ASSERT_NE(0, id);
+	ASSERT_EQ(0, smartssd_bo_export(self->dev, id, &fd));
+	for (i = 1; i <= SMARTSSD_MAX_BOS && !ret; i++)
+		ret = smartssd_bo_import(self->dev, fd, &again, &bytes);
+	EXPECT_EQ(-EBUSY, ret);
+	EXPECT_EQ(SMARTSSD_MAX_BOS + 1, i);
+	EXPECT_EQ(0, smartssd_bo_destroy(self->dev, again));
+	EXPECT_EQ(0, smartssd_bo_import(self->dev, fd, &again, &bytes));
+	close(fd);
+}
+
 TEST_HARNESS_MAIN

@@ -195,6 +195,32 @@ TEST_F(cu, queue_behind_a_hang_fails_rather_than_waits)
 	EXPECT_EQ(-EIO, r[2].status);
 }
 
+TEST_F(cu, late_end_brings_the_cu_back)
+{
+	struct ut_tk a, b;
+	struct smartssd_cmd c = ut_tk_cmd(&a, self->src, self->dst, 1000, TK_SLEEP), good = ut_tk_cmd(&b, self->src, self->dst, 1, TK_ADD);
+	struct smartssd_query before, after;
+	uint64_t end;
+
+	ASSERT_EQ(0, smartssd_query(self->dev, &before));
+	c.run.timeout_ms = 100;
+	EXPECT_EQ(-ETIMEDOUT, ut_run(self->dev, &c, 1, NULL));
+	EXPECT_EQ(SMARTSSD_CU_HUNG, cu_state(self->dev));
+	/* It may still write to its memory, so nobody else gets it ... */
+	ASSERT_EQ(0, smartssd_bo_destroy(self->dev, self->src));
+	ASSERT_EQ(0, smartssd_query(self->dev, &after));
+	EXPECT_EQ(before.ddr_free, after.ddr_free);
+	for (end = ut_now() + 10000000000ull; cu_state(self->dev) != SMARTSSD_CU_IDLE && ut_now() < end;)
+		usleep(20000);
+	/* ... until it has ended after all. */
+	ASSERT_EQ(SMARTSSD_CU_IDLE, cu_state(self->dev));
+	ASSERT_EQ(0, smartssd_query(self->dev, &after));
+	EXPECT_EQ(before.ddr_free + 65536, after.ddr_free);
+	good = ut_tk_cmd(&b, self->dst, self->dst, 1, TK_ADD);
+	EXPECT_EQ(0, ut_run(self->dev, &good, 1, NULL));
+	EXPECT_EQ(1, self->out[0]);
+}
+
 TEST_F(cu, thousand_runs)
 {
 	struct smartssd_counters n = { .size = sizeof(n) };

@@ -65,6 +65,28 @@ TEST_F(io, bad_registrations)
 	EXPECT_EQ(-EOPNOTSUPP, smartssd_ioctl(self->dev, SMARTSSD_IOC_FILE_REGISTER, &f));
 }
 
+TEST_F(io, registrations_are_limited)
+{
+	struct rlimit files;
+	struct smartssd_file f = { .file = 0 };
+	int i, ret = 0;
+
+	/* The embedded card has a descriptor of its own for each. */
+	if (self->q.features & SMARTSSD_FEATURE_EMBEDDED) {
+		ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &files));
+		if (files.rlim_max < SMARTSSD_MAX_FILES + 100)
+			SKIP(return, "no more than %llu descriptors", (unsigned long long)files.rlim_max);
+		files.rlim_cur = files.rlim_max;
+		ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	}
+	for (i = 1; i < SMARTSSD_MAX_FILES && !ret; i++) /* one is there already */
+		ret = ut_register(self->dev, self->fd, &f);
+	ASSERT_EQ(0, ret);
+	EXPECT_EQ(-EBUSY, ut_register(self->dev, self->fd, &f));
+	EXPECT_EQ(0, smartssd_file_unregister(self->dev, self->file.file));
+	EXPECT_EQ(0, ut_register(self->dev, self->fd, &f));
+}
+
 TEST_F(io, unregistered_id_is_ENOENT)
 {
 	struct smartssd_extent e = { 0, 0, 4096 };

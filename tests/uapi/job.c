@@ -322,4 +322,48 @@ TEST_F(job, closing_with_jobs_in_flight)
 	EXPECT_EQ(0, ut_run(self->dev, c, 1, NULL));
 }
 
+struct waiter {
+	struct smartssd_device *dev;
+	struct smartssd_wait wait;
+	int ret;
+};
+
+static void *wait_for_it(void *p)
+{
+	struct waiter *w = p;
+
+	w->ret = smartssd_ioctl(w->dev, SMARTSSD_IOC_WAIT, &w->wait);
+	return NULL;
+}
+
+/* One of two that wait for a job cannot take its results: the other one gets them, whoever comes first. */
+TEST_F(job, a_wait_that_fails_leaves_the_job_to_others)
+{
+	struct ut_tk a;
+	struct smartssd_cmd c = sleeper(&a, self->src, self->dst, 2);
+	pthread_t thread[2];
+	int round, i;
+
+	for (round = 0; round < 200; round++) {
+		struct smartssd_result r;
+		struct waiter w[2] = { { .dev = self->dev }, { .dev = self->dev } };
+		__u64 job;
+
+		ASSERT_EQ(0, ut_submit(self->dev, &c, 1, &job, NULL));
+		for (i = 0; i < 2; i++) {
+			w[i].wait = (struct smartssd_wait){ .size = sizeof(w[i].wait), .job = round & 2 ? 0 : job, .nr_results = 1,
+							    .deadline_ns = ut_now() + 20000000000ull };
+			w[i].wait.results = (i ^ round) & 1 ? (uintptr_t)&r : 16; /* 16 is nobody's memory */
+			ASSERT_EQ(0, pthread_create(&thread[i], NULL, wait_for_it, &w[i]));
+		}
+		for (i = 0; i < 2; i++)
+			pthread_join(thread[i], NULL);
+		i = round & 1 ? 0 : 1;
+		EXPECT_EQ(0, w[i].ret) TH_LOG("round %d: %s", round, strerror(-w[i].ret));
+		EXPECT_TRUE(w[!i].ret == -EFAULT || w[!i].ret == -ENOENT);
+		if (w[i].ret)
+			break;
+	}
+}
+
 TEST_HARNESS_MAIN

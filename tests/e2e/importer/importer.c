@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A dma-buf importer for tests: /dev/drv_importer. Write "FD PCI-DEVICE PEER" to attach that
- * dma-buf to that device, PEER 1 as an importer that takes peer memory, and map it; the write
- * returns what dma_buf_dynamic_attach() or the mapping said. Read "ADDRESS LENGTH MOVED": bus
+ * dma-buf to that device, PEER 1 as an importer that takes peer memory, PEER 2 as one that does but
+ * does not let go when it is asked to, and map it; the write returns what dma_buf_dynamic_attach() or the mapping said. Read "ADDRESS LENGTH MOVED": bus
  * address of the first segment, length of all, and whether the exporter has asked for the memory
  * back. Closing lets go.
  */
@@ -19,6 +19,7 @@ struct importer {
 	struct sg_table *sgt;
 	struct pci_dev *pdev;
 	bool moved;
+	bool keeps;
 };
 
 static void importer_unmap(struct importer *im)
@@ -34,7 +35,8 @@ static void importer_move(struct dma_buf_attachment *attach)
 	struct importer *im = attach->importer_priv;
 
 	im->moved = true;
-	importer_unmap(im);
+	if (!im->keeps)
+		importer_unmap(im);
 }
 
 static const struct dma_buf_attach_ops peer_ops = {
@@ -97,6 +99,7 @@ static ssize_t importer_write(struct file *file, const char __user *user, size_t
 	im->pdev = pci_get_domain_bus_and_slot(domain, bus, PCI_DEVFN(slot, func));
 	if (!im->pdev)
 		return -ENXIO;
+	im->keeps = peer == 2;
 	ret = importer_attach(im, fd, peer);
 	if (ret)
 		importer_drop(im);
