@@ -55,17 +55,10 @@ static void sort_pairs(struct bag_gather *g, uint64_t nr, uint64_t rows)
 
 static int start_extent(struct bag_gather *g, uint64_t file_offset, uint64_t bytes)
 {
-	struct smartssd_extent *more;
-	uint32_t room;
+	int ret = smartssd_grow(&g->ext, &g->room, g->nr + 1ull, 1024, sizeof(*g->ext));
 
-	if (g->nr == g->room) {
-		room = g->room ? g->room * 2 : 1024;
-		more = realloc(g->ext, room * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		g->ext = more;
-		g->room = room;
-	}
+	if (ret)
+		return ret;
 	g->ext[g->nr++] = (struct smartssd_extent){ file_offset, g->bytes, bytes };
 	g->bytes += bytes;
 	return 0;

@@ -4,17 +4,10 @@
 
 static int add_step(struct conv2d_program *program, const struct conv2d_step *step)
 {
-	struct conv2d_step *more;
-	uint32_t room;
+	int ret = smartssd_grow(&program->steps, &program->room, program->nr + 1ull, 256, sizeof(*step));
 
-	if (program->nr == program->room) {
-		room = program->room ? program->room * 2 : 256;
-		more = realloc(program->steps, room * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		program->steps = more;
-		program->room = room;
-	}
+	if (ret)
+		return ret;
 	program->steps[program->nr++] = *step;
 	program->tiles += step->kind == CONV2D_TILE;
 	return 0;
@@ -124,21 +117,16 @@ int conv2d_program(const struct conv2d_plan *plan, const struct conv2d_region *r
 
 static int add_extent(struct conv2d_extents *out, uint64_t file_offset, uint64_t bo_offset, uint64_t bytes)
 {
-	struct smartssd_extent *last = out->nr ? &out->ext[out->nr - 1] : NULL, *more;
-	uint32_t room;
+	struct smartssd_extent *last = out->nr ? &out->ext[out->nr - 1] : NULL;
+	int ret;
 
 	if (last && last->file_offset + last->bytes == file_offset && last->bo_offset + last->bytes == bo_offset) {
 		last->bytes += bytes;
 		return 0;
 	}
-	if (out->nr == out->room) {
-		room = out->room ? out->room * 2 : 256;
-		more = realloc(out->ext, room * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		out->ext = more;
-		out->room = room;
-	}
+	ret = smartssd_grow(&out->ext, &out->room, out->nr + 1ull, 256, sizeof(*out->ext));
+	if (ret)
+		return ret;
 	out->ext[out->nr++] = (struct smartssd_extent){ file_offset, bo_offset, bytes };
 	return 0;
 }

@@ -19,7 +19,8 @@ struct smartssd_device {
 
 #define DEFAULT_NODE "/dev/smartssd0"
 
-static int open_node(struct smartssd_device *dev, struct smartssd_error *err)
+/* @from: " (from $SMARTSSD_DEVICE)", or "" when the caller named the device himself */
+static int open_node(struct smartssd_device *dev, const char *from, struct smartssd_error *err)
 {
 	struct smartssd_query query;
 	int ret;
@@ -30,24 +31,24 @@ static int open_node(struct smartssd_device *dev, struct smartssd_error *err)
 		switch (ret) {
 		case -ENOENT:
 			return smartssd_fail(err, ret,
-					     "%s does not exist: the driver is not loaded (modprobe smartssd) or found no card (lspci -d "
+					     "%s%s does not exist: the driver is not loaded (modprobe smartssd) or found no card (lspci -d "
 					     "10ee:6988); \"emu:\" opens an emulated card without either",
-					     dev->uri);
+					     dev->uri, from);
 		case -EACCES:
 		case -EPERM:
 			return smartssd_fail(
 				err, ret,
-				"%s: no permission to open it for reading and writing; ask the administrator for a udev rule, or "
+				"%s%s: no permission to open it for reading and writing; ask the administrator for a udev rule, or "
 				"run as root",
-				dev->uri);
+				dev->uri, from);
 		case -ENODEV:
 		case -ENXIO:
 			return smartssd_fail(
 				err, ret,
-				"%s: its card is gone; reload the driver, or restart the machine when the drive does not come back",
-				dev->uri);
+				"%s%s: its card is gone; reload the driver, or restart the machine when the drive does not come back",
+				dev->uri, from);
 		default:
-			return smartssd_fail(err, ret, "%s: %s", dev->uri, strerror(-ret));
+			return smartssd_fail(err, ret, "%s%s: %s", dev->uri, from, strerror(-ret));
 		}
 	}
 	ret = smartssd_query(dev, &query);
@@ -55,19 +56,23 @@ static int open_node(struct smartssd_device *dev, struct smartssd_error *err)
 		return 0;
 	close(dev->fd);
 	if (ret == -ENOTTY || ret == -EINVAL)
-		return smartssd_fail(err, ret, "%s is not a SmartSSD: it does not answer SMARTSSD_IOC_QUERY", dev->uri);
-	return smartssd_fail(err, ret, "%s does not answer a query: %s", dev->uri, strerror(-ret));
+		return smartssd_fail(err, ret, "%s%s is not a SmartSSD: it does not answer SMARTSSD_IOC_QUERY", dev->uri, from);
+	return smartssd_fail(err, ret, "%s%s does not answer a query: %s", dev->uri, from, strerror(-ret));
 }
 
 int smartssd_open(const char *uri, struct smartssd_device **out, struct smartssd_error *err)
 {
 	struct smartssd_device *dev;
+	struct smartssd_error why = { "" };
+	const char *from = "";
 	int ret;
 
 	*out = NULL;
 	if (!uri) {
 		uri = getenv("SMARTSSD_DEVICE");
-		if (!uri || !*uri)
+		if (uri && *uri)
+			from = " (from $SMARTSSD_DEVICE)";
+		else
 			uri = access(DEFAULT_NODE, F_OK) ? "emu:" : DEFAULT_NODE;
 	}
 	dev = malloc(sizeof(*dev) + strlen(uri) + 1);
@@ -78,12 +83,14 @@ int smartssd_open(const char *uri, struct smartssd_device **out, struct smartssd
 	dev->fd = -1;
 
 	if (!strncmp(uri, "emu:", 4))
-		ret = emu_open(uri + 4, &dev->emu, err);
+		ret = emu_open(uri + 4, &dev->emu, &why);
 	else if (uri[0] == '/')
-		ret = open_node(dev, err);
+		ret = open_node(dev, from, err);
 	else
 		ret = smartssd_fail(err, -EINVAL,
-				    "\"%s\" is no device: use /dev/smartssdN, or emu:[KEY=VALUE,...] for an emulated card", uri);
+				    "\"%s\"%s is no device: use /dev/smartssdN, or emu:[KEY=VALUE,...] for an emulated card", uri, from);
+	if (ret && *why.text)
+		smartssd_fail(err, ret, "%s%s", why.text, from);
 	if (ret)
 		free(dev);
 	else
@@ -194,10 +201,13 @@ static int explain_xclbin(struct smartssd_error *err, int ret, const char *path)
 		return smartssd_fail(
 			err, ret,
 			"%s: loading an xclbin takes CAP_SYS_ADMIN, because it says which registers are pointers into card "
-			"memory; have the administrator load it once (smartssd xclbin load), then everybody may use it",
+			"memory; have the administrator load it once (`smartssd xclbin load`), then everybody may use it",
 			path);
 	case -EBUSY:
-		return smartssd_fail(err, ret, "%s: jobs are in flight on the card: wait for them, then load", path);
+		return smartssd_fail(err, ret,
+				     "%s: jobs are in flight on the card, or a compute unit hangs that cannot be stopped from here: wait "
+				     "for them, then load",
+				     path);
 	case -EBADMSG:
 		return smartssd_fail(err, ret, "%s is not a well-formed xclbin; `smartssd xclbin info %s` says where it breaks",
 				     path, path);

@@ -72,44 +72,6 @@ static int __printf(2, 3) refuse(struct smartssd_error *err, const char *fmt, ..
 	return -EINVAL;
 }
 
-/* A decimal number up to @max that ends at one of @ends. */
-static bool take_number(const char **p, u64 max, const char *ends, u64 *out)
-{
-	char *end;
-
-	if (**p < '0' || **p > '9')
-		return false;
-	errno = 0;
-	*out = strtoull(*p, &end, 10);
-	if (errno || *out > max || (*end && !strchr(ends, *end)))
-		return false;
-	*p = end;
-	return true;
-}
-
-static bool parse_ddr(const char *v, u64 *out)
-{
-	u64 n, unit = 1;
-
-	if (!take_number(&v, DDR_MAX, "KMG", &n))
-		return false;
-	switch (*v) {
-	case 'K':
-		unit = 1ull << 10;
-		break;
-	case 'M':
-		unit = 1ull << 20;
-		break;
-	case 'G':
-		unit = 1ull << 30;
-		break;
-	}
-	if ((*v && v[1]) || check_mul_overflow(n, unit, &n) || !n || n > DDR_MAX || n % DDR_UNIT)
-		return false;
-	*out = n;
-	return true;
-}
-
 static int parse_options(const char *text, struct options *o, struct smartssd_error *err)
 {
 	char *copy = strdup(text ? text : ""), *rest = copy, *key, *value;
@@ -126,11 +88,11 @@ static int parse_options(const char *text, struct options *o, struct smartssd_er
 			*value++ = 0;
 		number = value;
 		if (!strcmp(key, "ddr")) {
-			if (!value || !parse_ddr(value, &o->ddr_bytes))
+			if (!value || !card_parse_bytes(value, DDR_MAX, &o->ddr_bytes) || !o->ddr_bytes || o->ddr_bytes % DDR_UNIT)
 				ret = refuse(err, "emu: ddr=%s is no card memory size: a multiple of 2M, such as 256M or 4G",
 					     value ? value : "");
 		} else if (!strcmp(key, "serial")) {
-			if (!value || !take_number(&number, 0xffffffffu, "", &n))
+			if (!value || !card_take_number(&number, 0xffffffffu, "", &n))
 				ret = refuse(err, "emu: serial=%s is no number from 0 to 4294967295", value ? value : "");
 			else
 				o->serial = n;
@@ -230,6 +192,9 @@ int emu_open(const char *options, struct emu **out, struct smartssd_error *err)
 	emu->peer_reason = o.peer_reason;
 	emu->fault = o.fault;
 	emu->poll_fd = -1;
+	emu->bos.limit = SMARTSSD_MAX_BOS;
+	emu->files.limit = SMARTSSD_MAX_FILES;
+	emu->poll_writer = -1;
 	emu->event_fd = -1;
 	emu->io_wake = eventfd(0, EFD_CLOEXEC);
 	ret = emu->io_wake < 0 ? -errno : smartssd_ddr_create(o.ddr_bytes, EMU_BO_ALIGN, &emu->mem);
@@ -297,11 +262,15 @@ void emu_close(struct emu *emu)
 	/* No worker process outlives the close, even when an export keeps the memory. */
 	card_write(emu->card, EMU_PROG_CTRL, 0);
 	emu_cu_drop_all(emu);
+	if (emu->staging)
+		emu_bo_put(emu->staging);
 	for (i = 0; i < emu->nr_jobs; i++)
 		emu_job_free(emu->jobs[i]);
 	emu->nr_jobs = 0;
 	if (emu->poll_fd >= 0)
 		close(emu->poll_fd);
+	if (emu->poll_writer >= 0)
+		close(emu->poll_writer);
 	if (emu->event_fd >= 0)
 		close(emu->event_fd);
 	pthread_mutex_unlock(&emu->lock);
@@ -321,6 +290,10 @@ static int query(struct emu *emu, struct smartssd_query *q)
 	if (q->flags)
 		return -EINVAL;
 	emu_exports_reap();
+	/* What a CU held that has ended late is free. */
+	pthread_mutex_lock(&emu->lock);
+	emu_progress(emu);
+	pthread_mutex_unlock(&emu->lock);
 	*q = (struct smartssd_query){
 		.size = q->size,
 		.features = features,

@@ -5,11 +5,12 @@
  * interrupts comes from direct calls, io_uring and card_poll().
  *
  * Where the two cannot be equal:
- *  - poll: emu_poll_fd() is an eventfd. It is readable (POLLIN) while a finished job has not been waited for, and for good once
- *    the card is gone; POLLERR and POLLHUP cannot be made in user space.
+ *  - poll: emu_poll_fd() is the end of a pipe. It says POLLHUP once the card is gone and its jobs have ended, as the driver does, but
+ *    never POLLERR with it.
  *  - WAIT is never interrupted by a signal (no EINTR).
  *  - XCLBIN_LOAD needs no privilege: the card belongs to the process.
- *  - A file opened with O_DIRECT is opened anew without, through /proc/self/fd, so that the embedded card can read any piece.
+ *  - A file opened with O_DIRECT is opened anew without, through /proc/self/fd, so that the embedded card can read any piece. Where
+ *    this process may not do that (any more), FILE_REGISTER fails with EACCES.
  *  - An embedded card does not survive fork(): the child has neither its threads nor its card and must not use it.
  *
  * Peer to peer is modelled: a READ straight into card memory counts as ssd_to_card although the bytes come through the page
@@ -40,7 +41,7 @@ void emu_close(struct emu *emu);
 /* ioctl() on the card: 0 or -errno. */
 int emu_ioctl(struct emu *emu, unsigned long request, void *arg);
 
-/* Descriptor to poll(), owned by the card; -errno. */
+/* Descriptor to poll(), not to read; owned by the card; -errno. */
 int emu_poll_fd(struct emu *emu);
 
 /* mmap() and munmap() of a BO at smartssd_bo.mmap_offset, its first @bytes bytes: 0 or -errno. */

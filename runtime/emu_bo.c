@@ -26,14 +26,11 @@ int emu_ids_add(struct emu_ids *ids, void *object, u32 *id)
 {
 	u32 slot;
 
+	if (ids->used >= ids->limit)
+		return -EBUSY;
 	if (ids->nr == ids->room && !ids->first) {
-		u32 room = ids->room ? ids->room * 2 : 64;
-		struct emu_slot *slots = room < 1u << 24 ? realloc(ids->slots, room * sizeof(*slots)) : NULL;
-
-		if (!slots)
+		if (ids->nr >= 1u << 23 || smartssd_grow(&ids->slots, &ids->room, ids->nr + 1ull, 64, sizeof(*ids->slots)))
 			return -ENOMEM;
-		ids->slots = slots;
-		ids->room = room;
 	}
 	if (ids->nr < ids->room) {
 		slot = ids->nr++;
@@ -45,6 +42,7 @@ int emu_ids_add(struct emu_ids *ids, void *object, u32 *id)
 	}
 	ids->slots[slot] = (struct emu_slot){ object, 0 };
 	*id = slot + 1;
+	ids->used++;
 	return 0;
 }
 
@@ -59,6 +57,7 @@ void *emu_ids_remove(struct emu_ids *ids, u32 id)
 
 	if (!object)
 		return NULL;
+	ids->used--;
 	ids->slots[id - 1] = (struct emu_slot){ NULL, 0 };
 	if (ids->last)
 		ids->slots[ids->last - 1].next = id;

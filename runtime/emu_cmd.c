@@ -36,7 +36,7 @@ int emu_worker_start(struct emu_worker *w, void *(*main)(void *), void *arg)
 
 	if (w->started)
 		return 0;
-	ret = -pthread_create(&w->thread, NULL, main, arg);
+	ret = card_thread(&w->thread, main, arg);
 	w->started = !ret;
 	return ret;
 }

@@ -14,11 +14,6 @@
 #define ENGINE_LOOK_NS	1000000ull
 #define ENGINE_LOOKS	10 /* idle ones before it sleeps */
 
-static u64 min_u64(u64 a, u64 b)
-{
-	return a < b ? a : b;
-}
-
 void emu_irq(void *ctx, u32 id)
 {
 	struct emu *emu = ctx;
@@ -95,6 +90,19 @@ static int look(struct emu *emu, u32 index, u64 now)
 	return ret;
 }
 
+/* A hung CU: has it ended after all? Then nobody writes to what it held any more. */
+static void look_late(struct emu *emu, u32 index)
+{
+	int ret = look(emu, index, 0);
+
+	if (ret == -ENODEV)
+		emu_set_gone(emu);
+	if (ret != 1 && ret != -EIO)
+		return;
+	emu->cus[index].state = ret == 1 ? SMARTSSD_CU_IDLE : SMARTSSD_CU_CRASHED;
+	drop_held(&emu->cus[index]);
+}
+
 bool emu_cu_service(struct emu *emu, bool event)
 {
 	bool shell = atomic_load(&emu->irq_shell) && atomic_exchange(&emu->irq_shell, false);
@@ -103,6 +111,9 @@ bool emu_cu_service(struct emu *emu, bool event)
 	u64 now;
 	u32 i;
 
+	for (i = 0; emu->xclbin && i < emu->xclbin->nr_cus; i++)
+		if (emu->cus[i].state == SMARTSSD_CU_HUNG && !emu->gone)
+			look_late(emu, i);
 	if (!emu->busy)
 		return false;
 	now = emu_now();
@@ -327,10 +338,11 @@ static void sleep_us(u32 us)
 	usleep(us);
 }
 
-static bool same_and_sound(const struct emu *emu, const struct smartssd_xclbin_info *info)
+static bool same_and_sound(struct emu *emu, const struct smartssd_xclbin_info *info)
 {
 	u32 i;
 
+	emu_progress(emu);
 	if (!emu->xclbin || memcmp(emu->xclbin->uuid, info->uuid, sizeof(info->uuid)))
 		return false;
 	for (i = 0; i < emu->xclbin->nr_cus; i++)
@@ -340,7 +352,7 @@ static bool same_and_sound(const struct emu *emu, const struct smartssd_xclbin_i
 }
 
 /* Give the card the file and take over what it says; lock held. @info is used up. */
-static int program(struct emu *emu, struct smartssd_xclbin_info *info, const struct emu_bo *bo, u64 bytes)
+static int program(struct emu *emu, struct smartssd_xclbin_info *info, struct emu_bo *bo, u64 bytes)
 {
 	u32 status = 0;
 	int ret;
@@ -350,6 +362,12 @@ static int program(struct emu *emu, struct smartssd_xclbin_info *info, const str
 	emu_cu_drop_all(emu);
 	if (ret) {
 		smartssd_xclbin_free(info);
+		if (ret == -ETIMEDOUT) {
+			/* It may still be reading: nobody else gets this memory, nor this card. */
+			emu_bo_ref(bo);
+			emu->staging = bo;
+			ret = -ENODEV;
+		}
 		if (ret == -ENODEV)
 			emu_set_gone(emu);
 		return ret == -ENODEV ? ret : -EIO;

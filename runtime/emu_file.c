@@ -29,7 +29,8 @@ int emu_file_bytes(const struct emu_file *file, u64 *bytes)
 
 /*
  * O_DIRECT would refuse odd pieces, and belongs to the open description, which we share with the caller. So such a file gets an
- * open of its own, with the same access.
+ * open of its own, with the same access. That takes the right to open the file now, which who got the descriptor from somebody else
+ * may not have (and /proc): EACCES, whatever it was that failed.
  */
 static int own_descriptor(int fd, int flags)
 {
@@ -42,6 +43,8 @@ static int own_descriptor(int fd, int flags)
 	} else {
 		own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	}
+	if (own < 0 && flags & O_DIRECT && (errno == EACCES || errno == EPERM || errno == ENOENT || errno == ELOOP))
+		return -EACCES;
 	return own < 0 ? -errno : own;
 }
 

@@ -23,6 +23,7 @@
 #include <stdatomic.h>
 #include "../tools/card/card.h"
 #include "emu.h"
+#include "private.h"
 
 #define EMU_BO_ALIGN	4096u
 #define EMU_MEM_ALIGN	4u	     /* of a BO offset, to go peer to peer */
@@ -44,11 +45,13 @@ struct emu_ids {
 	struct emu_slot *slots;
 	u32 nr;	   /* slots in use at some time; ids are slot + 1 */
 	u32 room;
+	u32 used;  /* slots in use now ... */
+	u32 limit; /* ... and at most */
 	u32 first; /* free list, first in first out, so that a stale id stays wrong for long */
 	u32 last;
 };
 
-int emu_ids_add(struct emu_ids *ids, void *object, u32 *id); /* 0, -ENOMEM */
+int emu_ids_add(struct emu_ids *ids, void *object, u32 *id); /* 0, -ENOMEM, -EBUSY: as many as may be */
 void *emu_ids_find(const struct emu_ids *ids, u32 id);	     /* NULL */
 void *emu_ids_remove(struct emu_ids *ids, u32 id);	     /* NULL */
 void emu_ids_free(struct emu_ids *ids);
@@ -148,7 +151,7 @@ struct emu_cu {
 	u64 deadline;
 	u64 look_at; /* next time to look without an interrupt */
 	u64 runs;
-	struct emu_bo **held; /* memory that a hung run may still write to */
+	struct emu_bo **held; /* memory that a hung run may still write to, until it ends after all or is reset */
 	u32 nr_held;
 };
 
@@ -192,14 +195,16 @@ struct emu {
 	u32 inflight;	/* jobs started and not finished */
 	u64 last_id, last_finished;
 	u32 waiting;  /* threads in WAIT */
-	int poll_fd;  /* -1 until asked for */
-	bool poll_set;
+	int poll_fd;  /* a pipe's end to read from; -1 until asked for */
+	int poll_writer; /* its other end; -1 also when the card is gone */
+	bool poll_set; /* there is a byte in it */
 	int event_fd; /* -1: none */
 
 	struct emu_queue ready; /* may start now */
 
 	/* emu_cu.c */
 	struct smartssd_xclbin_info *xclbin;
+	struct emu_bo *staging; /* an xclbin that the card was still reading when it was given up */
 	struct emu_cu cus[SMARTSSD_MAX_CUS];
 	struct emu_queue runs; /* waiting for a CU */
 	u32 busy;	       /* CUs that run something */
@@ -289,7 +294,10 @@ int emu_cu_reset(struct emu *emu, u32 index);
 /* CUs that @mask names are there and of one kernel: 0, -ENOENT, -EINVAL */
 int emu_cu_check_mask(const struct emu *emu, u64 mask);
 void emu_cu_queue(struct emu *emu, struct emu_cmd *cmd);
-/* Look at interrupts and clocks; @event: the card just reported one. Returns whether a run ended. */
+/*
+ * Look at interrupts and clocks; @event: the card just reported one. Returns whether a run ended. A CU that hung and has ended after
+ * all is found, too.
+ */
 bool emu_cu_service(struct emu *emu, bool event);
 /* Start queued runs on free CUs. Returns whether something started or ended. */
 bool emu_cu_feed(struct emu *emu);

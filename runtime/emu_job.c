@@ -253,32 +253,39 @@ int emu_submit(struct emu *emu, struct smartssd_submit *arg)
 
 void emu_poll_update(struct emu *emu)
 {
-	bool set = emu->gone;
-	u64 value = 1;
+	bool set = false;
+	char byte = 0;
 	u32 i;
 
 	if (emu->poll_fd < 0)
 		return;
 	for (i = 0; !set && i < emu->nr_jobs; i++)
 		set = emu->jobs[i]->finished;
-	if (set == emu->poll_set)
-		return;
-	emu->poll_set = set;
-	/* Cannot fail: it is ours, and 0 or 1. */
-	if (set ? write(emu->poll_fd, &value, sizeof(value)) : read(emu->poll_fd, &value, sizeof(value)))
-		return;
+	/* Neither can fail: the pipe is ours, with one byte in it or none. Without a writer (see below) no job finishes any more. */
+	if (set && !emu->poll_set && emu->poll_writer >= 0)
+		emu->poll_set = write(emu->poll_writer, &byte, 1) == 1;
+	else if (!set && emu->poll_set)
+		emu->poll_set = read(emu->poll_fd, &byte, 1) != 1;
+	/* The last finished job was told above; from now on the descriptor also says that there is nobody behind it: POLLHUP. */
+	if (emu->gone && !emu->inflight && emu->poll_writer >= 0) {
+		close(emu->poll_writer);
+		emu->poll_writer = -1;
+	}
 }
 
 int emu_poll_fd(struct emu *emu)
 {
-	int fd;
+	int fd, ends[2];
 
 	pthread_mutex_lock(&emu->lock);
 	if (emu->poll_fd < 0) {
-		emu->poll_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		fd = emu->poll_fd < 0 ? -errno : emu->poll_fd;
-		emu_poll_update(emu);
-		emu_handover(emu);
+		fd = pipe2(ends, O_CLOEXEC | O_NONBLOCK) ? -errno : ends[0];
+		if (fd >= 0) {
+			emu->poll_fd = ends[0];
+			emu->poll_writer = ends[1];
+			emu_poll_update(emu);
+			emu_handover(emu);
+		}
 	} else {
 		fd = emu->poll_fd;
 	}

@@ -147,20 +147,30 @@ int smartssd_explain_command(struct smartssd_error *err, const struct smartssd_l
 {
 	const char *op = op_name(list, cmd);
 	bool run = cmd < list->nr_cmds && list->cmds[cmd].op == SMARTSSD_OP_RUN;
+	bool copy = cmd < list->nr_cmds && list->cmds[cmd].op >= SMARTSSD_OP_COPY_TO && list->cmds[cmd].op <= SMARTSSD_OP_COPY_BO;
 	unsigned long long detail = result ? result->detail : 0;
 
+	if (run && result && !result->start_ns && (code == -EIO || code == -ETIMEDOUT))
+		return smartssd_fail(err, code,
+				     "%s (command %u) could not start: every compute unit that it may run on hangs or crashed earlier; "
+				     "bring them back with `smartssd reset all` or `smartssd xclbin load`",
+				     op, cmd);
 	switch (code) {
 	case -ETIMEDOUT:
 		return smartssd_fail(err, code,
-				     "%s (command %u) did not end in time: compute unit %llu hangs and is out of service until it is "
-				     "reset (smartssd_cu_reset) or an xclbin is loaded",
-				     op, cmd, detail);
+				     "%s (command %u) did not end in time: compute unit %llu hangs and is out of service until "
+				     "`smartssd reset %llu` or `smartssd xclbin load` brings it back",
+				     op, cmd, detail, detail);
 	case -EIO:
 		if (run)
 			return smartssd_fail(err, code,
 					     "%s (command %u): compute unit %llu reported a fault (crashed, or was reset while it ran); "
-					     "reset it (smartssd_cu_reset) before the next run",
-					     op, cmd, detail);
+					     "`smartssd reset %llu` brings it back for the next run",
+					     op, cmd, detail, detail);
+		if (copy)
+			return smartssd_fail(err, code,
+					     "%s (command %u): card memory did not take or give all of it; the kernel log may say why", op,
+					     cmd);
 		return smartssd_fail(err, code,
 				     "%s (command %u): the drive reported a media error or the file ended early, at extent %llu; see the "
 				     "SSD's health with `smartssd list`",

@@ -140,7 +140,10 @@ int smartssd_npy_parse(const void *data, size_t bytes, uint64_t file_bytes, stru
 int smartssd_npy_open(const char *path, struct smartssd_array *out, int *fd, struct smartssd_error *err);
 /* Open, parse, and read all elements into new memory (free()). */
 int smartssd_npy_load(const char *path, struct smartssd_array *out, void **data, struct smartssd_error *err);
-/* Write a file whole or not at all (temporary name, fsync, rename). shape and type from @array, offset and bytes are ignored. */
+/*
+ * Write a file whole or not at all: it gets its name when it is on the disk. A symbolic link is followed, a file that was there keeps its
+ * mode. shape and type from @array, offset and bytes are ignored.
+ */
 int smartssd_npy_save(const char *path, const struct smartssd_array *array, const void *data, struct smartssd_error *err);
 
 /* ---- conv2d.c, embedding_bag.c: operators that read from the drive ---- */

@@ -31,24 +31,6 @@ uint32_t smartssd_list_count(const struct smartssd_list *list)
 	return list->nr_cmds;
 }
 
-/* Room for @want entries of @bytes each; *array may move. */
-static int grow(void *array, uint32_t *room, uint64_t want, size_t bytes)
-{
-	uint64_t more = *room ? *room : 16;
-	void *p;
-
-	if (want <= *room)
-		return 0;
-	while (more < want)
-		more *= 2;
-	p = realloc(*(void **)array, more * bytes);
-	if (!p)
-		return -ENOMEM;
-	*(void **)array = p;
-	*room = (uint32_t)more;
-	return 0;
-}
-
 /* Extents or arguments moved: set the commands' pointers anew. */
 static void fix_pointers(struct smartssd_list *list)
 {
@@ -69,9 +51,9 @@ static int append(struct smartssd_list *list, const struct smartssd_cmd *cmd, ui
 
 	if (list->nr_cmds == SMARTSSD_MAX_CMDS)
 		return -E2BIG;
-	ret = grow(&list->first, &room, list->nr_cmds + 1, sizeof(*list->first));
+	ret = smartssd_grow(&list->first, &room, list->nr_cmds + 1, 16, sizeof(*list->first));
 	if (!ret)
-		ret = grow(&list->cmds, &list->room_cmds, list->nr_cmds + 1, sizeof(*list->cmds));
+		ret = smartssd_grow(&list->cmds, &list->room_cmds, list->nr_cmds + 1, 16, sizeof(*list->cmds));
 	if (ret)
 		return ret;
 	list->cmds[list->nr_cmds] = *cmd;
@@ -88,7 +70,7 @@ static int append_rw(struct smartssd_list *list, uint32_t op, uint32_t file, uin
 
 	if (nr > SMARTSSD_MAX_EXTENTS || list->nr_extents + nr > SMARTSSD_MAX_JOB_EXTENTS || list->nr_cmds == SMARTSSD_MAX_CMDS)
 		return -E2BIG;
-	ret = grow(&list->extents, &list->room_extents, (uint64_t)list->nr_extents + nr, sizeof(*ext));
+	ret = smartssd_grow(&list->extents, &list->room_extents, (uint64_t)list->nr_extents + nr, 16, sizeof(*ext));
 	if (ret)
 		return ret;
 	if (list->extents != old)
@@ -154,7 +136,7 @@ int smartssd_list_run(struct smartssd_list *list, uint64_t cu_mask, const struct
 
 	if (nr > SMARTSSD_MAX_ARGS || list->nr_cmds == SMARTSSD_MAX_CMDS)
 		return -E2BIG;
-	ret = grow(&list->args, &list->room_args, (uint64_t)list->nr_args + nr, sizeof(*args));
+	ret = smartssd_grow(&list->args, &list->room_args, (uint64_t)list->nr_args + nr, 16, sizeof(*args));
 	if (ret)
 		return ret;
 	if (list->args != old)

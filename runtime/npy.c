@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * NumPy's .npy, format versions 1.0, 2.0 and 3.0 (numpy.lib.format). A file:
+ * Reading NumPy's .npy, format versions 1.0, 2.0 and 3.0 (numpy.lib.format). A file:
  *
  *   "\x93NUMPY", major, minor, header length (2 bytes in version 1, else 4; little-endian), header, elements
  *
@@ -9,13 +9,11 @@
  * what to type in Python.
  */
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "private.h"
+#include "npy.h"
 
 #define MAGIC	   "\x93NUMPY"
 #define MAGIC_SIZE 6
@@ -37,6 +35,24 @@ uint32_t smartssd_type_bytes(uint32_t type)
 const char *smartssd_type_name(uint32_t type)
 {
 	return type < ARRAY_SIZE(types) && types[type].name ? types[type].name : "?";
+}
+
+const char *smartssd_type_descr(uint32_t type)
+{
+	return types[type].descr;
+}
+
+int smartssd_array_bytes(const struct smartssd_array *array, uint64_t *bytes)
+{
+	*bytes = smartssd_type_bytes(array->type);
+	/* First, because the others may be of any size then. */
+	for (uint32_t i = 0; i < array->ndim; i++)
+		if (!array->shape[i])
+			*bytes = 0;
+	for (uint32_t i = 0; i < array->ndim && *bytes; i++)
+		if (__builtin_mul_overflow(*bytes, array->shape[i], bytes))
+			return -EOVERFLOW;
+	return 0;
 }
 
 /* The scanner: [at, end), never beyond. */
@@ -182,6 +198,9 @@ static int parse_shape(struct scan *s, struct smartssd_array *out)
 						     "malformed .npy header: a size in the shape does not fit 64 bits");
 			s->at++;
 		}
+		/* as Python 2 wrote a long */
+		if (s->at < s->end && *s->at == 'L')
+			s->at++;
 		if (out->ndim == SMARTSSD_MAX_DIMS)
 			return smartssd_fail(s->err, -EOPNOTSUPP,
 					     "the array has more than %d dimensions; a.reshape() it to fewer", SMARTSSD_MAX_DIMS);
@@ -288,12 +307,10 @@ int smartssd_npy_parse(const void *data, size_t bytes, uint64_t file_bytes, stru
 	if (ret)
 		goto fail;
 	out->offset = start + length;
-	out->bytes = types[out->type].bytes;
-	for (uint32_t i = 0; i < out->ndim; i++)
-		if (__builtin_mul_overflow(out->bytes, out->shape[i], &out->bytes)) {
-			ret = smartssd_fail(err, -EBADMSG, "malformed .npy header: the shape's product does not fit 64 bits");
-			goto fail;
-		}
+	if (smartssd_array_bytes(out, &out->bytes)) {
+		ret = smartssd_fail(err, -EBADMSG, "malformed .npy header: the shape's product does not fit 64 bits");
+		goto fail;
+	}
 	if (out->bytes > file_bytes - out->offset) {
 		ret = smartssd_fail(err, -EBADMSG,
 				    "the .npy file is cut off: the header promises %llu bytes of elements, %llu are there; copy or save it "
@@ -374,101 +391,4 @@ int smartssd_npy_load(const char *path, struct smartssd_array *out, void **data,
 	}
 	close(fd);
 	return ret;
-}
-
-static int write_all(int fd, const void *data, uint64_t bytes)
-{
-	while (bytes > 0) {
-		ssize_t n = write(fd, data, min_u64(bytes, 1 << 30));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data = (const char *)data + n;
-		bytes -= (uint64_t)n;
-	}
-	return 0;
-}
-
-/* A header whose end, where the elements begin, is a multiple of 64, as NumPy writes it. */
-static int make_header(const struct smartssd_array *array, char *head, size_t room)
-{
-	int n = MAGIC_SIZE + 4, total;
-
-	n += snprintf(head + n, room - n, "{'descr': '%s', 'fortran_order': False, 'shape': (", types[array->type].descr);
-	for (uint32_t i = 0; i < array->ndim; i++)
-		n += snprintf(head + n, room - n, "%s%llu", i ? ", " : "", (unsigned long long)array->shape[i]);
-	n += snprintf(head + n, room - n, "%s), }", array->ndim == 1 ? "," : "");
-	total = (n + 1 + 63) / 64 * 64;
-	memset(head + n, ' ', total - n);
-	head[total - 1] = '\n';
-	memcpy(head, MAGIC "\1\0", MAGIC_SIZE + 2);
-	head[8] = (char)((total - 10) & 255);
-	head[9] = (char)((total - 10) >> 8);
-	return total;
-}
-
-static int write_file(const char *path, const char *head, int head_bytes, const void *data, uint64_t bytes)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	int ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write_all(fd, head, head_bytes);
-	if (!ret)
-		ret = write_all(fd, data, bytes);
-	if (!ret && fsync(fd))
-		ret = -errno;
-	if (close(fd) && !ret)
-		ret = -errno;
-	return ret;
-}
-
-int smartssd_npy_save(const char *path, const struct smartssd_array *array, const void *data, struct smartssd_error *err)
-{
-	char target[PATH_MAX], temporary[PATH_MAX + 16], head[512];
-	uint64_t bytes = smartssd_type_bytes(array->type);
-	struct stat st;
-	uint32_t random;
-	char *slash;
-	int ret, fd;
-
-	if (!bytes || array->ndim > SMARTSSD_MAX_DIMS)
-		return smartssd_fail(err, -EINVAL, "%s: not an array: type %u, %u dimensions", path, array->type, array->ndim);
-	for (uint32_t i = 0; i < array->ndim; i++)
-		if (__builtin_mul_overflow(bytes, array->shape[i], &bytes))
-			return smartssd_fail(err, -EOVERFLOW, "%s: the shape's product does not fit 64 bits", path);
-	/* Replace what a symbolic link points to, not the link; and no device such as /dev/null. */
-	if (!realpath(path, target)) {
-		if (strlen(path) >= sizeof(target))
-			return smartssd_fail(err, -ENAMETOOLONG, "the output path has more than %d bytes", PATH_MAX);
-		strcpy(target, path);
-	} else if (!stat(target, &st) && !S_ISREG(st.st_mode)) {
-		return smartssd_fail(err, -EOPNOTSUPP, "%s is not a regular file: name a file to write to", path);
-	}
-	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-		random = (uint32_t)smartssd_now();
-	snprintf(temporary, sizeof(temporary), "%s.%08x", target, random);
-
-	ret = write_file(temporary, head, make_header(array, head, sizeof(head)), data, bytes);
-	if (!ret && rename(temporary, target))
-		ret = -errno;
-	if (ret) {
-		if (ret != -EEXIST)
-			unlink(temporary);
-		return smartssd_fail(err, ret, "%s: cannot be written (%llu bytes): %s", path, (unsigned long long)bytes,
-				     strerror(-ret));
-	}
-	/* The rename is on disk when the folder is; a filesystem that cannot sync folders has done what it can. */
-	slash = strrchr(target, '/');
-	if (slash)
-		slash[slash == target] = '\0';
-	fd = open(slash ? target : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0) {
-		fsync(fd);
-		close(fd);
-	}
-	return 0;
 }

@@ -28,27 +28,22 @@ static void join_spans(struct smartssd_spans *s)
 	s->nr = to + 1;
 }
 
-static int add_span(struct smartssd_spans *s, uint64_t start, uint64_t end)
+int smartssd_spans_add(struct smartssd_spans *s, uint64_t start, uint64_t end)
 {
-	struct smartssd_span *more;
-	uint32_t room;
+	int ret = 0;
 
 	if (s->nr == s->room) {
 		join_spans(s);
-		if (s->nr >= s->room / 2) {
-			room = s->room ? s->room * 2 : 256;
-			more = realloc(s->span, room * sizeof(*more));
-			if (!more)
-				return -ENOMEM;
-			s->span = more;
-			s->room = room;
-		}
+		if (s->nr >= s->room / 2)
+			ret = smartssd_grow(&s->span, &s->room, s->room + 1ull, 256, sizeof(*s->span));
+		if (ret)
+			return ret;
 	}
 	s->span[s->nr++] = (struct smartssd_span){ start, end };
 	return 0;
 }
 
-static double seconds_of(struct smartssd_spans *s)
+double smartssd_spans_seconds(struct smartssd_spans *s)
 {
 	uint64_t sum = 0;
 
@@ -90,8 +85,8 @@ int smartssd_op_end(struct smartssd_op *op, int ret, struct smartssd_report *rep
 		now->runs -= before->runs;
 		now->jobs -= before->jobs;
 		now->cu_faults -= before->cu_faults;
-		op->report.read_seconds = seconds_of(&op->reads);
-		op->report.compute_seconds = seconds_of(&op->runs);
+		op->report.read_seconds = smartssd_spans_seconds(&op->reads);
+		op->report.compute_seconds = smartssd_spans_seconds(&op->runs);
 		op->report.seconds = (double)(smartssd_now() - op->start_ns) * 1e-9;
 		if (!ret)
 			*report = op->report;
@@ -142,11 +137,11 @@ static int take_results(struct smartssd_op *op, const struct smartssd_op_job *jo
 		if (!r->start_ns || r->end_ns < r->start_ns)
 			continue;
 		if (what == SMARTSSD_OP_READ) {
-			ret = add_span(&op->reads, r->start_ns, r->end_ns);
+			ret = smartssd_spans_add(&op->reads, r->start_ns, r->end_ns);
 			if (op->report.peer_reason == SMARTSSD_PEER_OK && !r->status)
 				op->report.peer_reason = r->path;
 		} else if (what == SMARTSSD_OP_RUN) {
-			ret = add_span(&op->runs, r->start_ns, r->end_ns);
+			ret = smartssd_spans_add(&op->runs, r->start_ns, r->end_ns);
 		}
 	}
 	return ret ? smartssd_fail(op->err, ret, "no memory for the times of commands") : 0;
@@ -201,6 +196,11 @@ int smartssd_op_source_open(struct smartssd_op *op, const struct smartssd_source
 	ret = smartssd_file_register(op->dev, source->fd, &file);
 	if (ret == -EOPNOTSUPP)
 		return smartssd_fail(op->err, ret, "%s: the card reads from regular files and block devices only", name);
+	if (ret == -EACCES)
+		return smartssd_fail(op->err, ret,
+				     "%s: its descriptor is O_DIRECT, and the embedded card may not open the file again without; open it "
+				     "without O_DIRECT",
+				     name);
 	if (ret)
 		return smartssd_fail(op->err, ret, "%s: its file cannot be registered: %s", name, strerror(-ret));
 	if (__builtin_add_overflow(source->array.offset, source->array.bytes, &end) || end > file.bytes) {
@@ -235,8 +235,8 @@ int smartssd_op_kernel(struct smartssd_op *op, const char *name, const char *con
 	*out = (struct smartssd_op_kernel){ .mask = smartssd_find_kernel(op->dev, name), .nr = nr };
 	if (!out->mask)
 		return smartssd_fail(op->err, -ENOEXEC,
-				     "no kernel %s on the card: load an xclbin that has it (smartssd_xclbin_load_file(); this "
-				     "project's own is kernels.xclbin, see smartssd_find_file())",
+				     "no kernel %s on the card: load an xclbin that has it, such as this project's kernels.xclbin (`smartssd "
+				     "xclbin load`)",
 				     name);
 	out->cus = (uint32_t)__builtin_popcountll(out->mask);
 	if (smartssd_cu_info(op->dev, (uint32_t)__builtin_ctzll(out->mask), &cu))

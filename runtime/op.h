@@ -16,6 +16,9 @@ struct smartssd_spans {
 	uint32_t nr, room;
 };
 
+int smartssd_spans_add(struct smartssd_spans *spans, uint64_t start, uint64_t end);
+double smartssd_spans_seconds(struct smartssd_spans *spans);
+
 struct smartssd_op {
 	struct smartssd_device *dev;
 	const struct smartssd_progress *progress;

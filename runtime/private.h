@@ -38,6 +38,28 @@ static inline uint64_t align_up(uint64_t v, uint64_t align)
 	return (v + align - 1) & ~(align - 1);
 }
 
+/* Room for @want entries of @bytes each in the growing array at *@array (it may move; NULL at first), by doubling from @first on. */
+static inline int smartssd_grow(void *array, uint32_t *room, uint64_t want, uint32_t first, size_t bytes)
+{
+	uint64_t more = *room ? *room : first;
+	size_t size;
+	void *p;
+
+	if (want <= *room)
+		return 0;
+	while (more < want && more <= UINT32_MAX)
+		more *= 2;
+	if (more > UINT32_MAX || __builtin_mul_overflow(more, bytes, &size))
+		return -ENOMEM;
+	memcpy(&p, array, sizeof(p)); /* a pointer of whatever type */
+	p = realloc(p, size);
+	if (!p)
+		return -ENOMEM;
+	memcpy(array, &p, sizeof(p));
+	*room = (uint32_t)more;
+	return 0;
+}
+
 /* Explain and return @code (negative errno). @err may be NULL. error.c */
 int smartssd_fail(struct smartssd_error *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Explain what a refused submit or a failed command of @list means. */

@@ -7,6 +7,7 @@
  *   "denied"             open() fails with EACCES
  *   "celsius=N spare=N threshold=N used=N warnings=N errors=N metadata=N"    SMART log and Identify Namespace
  *   "reason=N ssd=NAME cus=N state=N features=N"                             SMARTSSD_IOC_QUERY and CU_INFO
+ *   "load=N reset=N"                                                         errno of XCLBIN_LOAD (EPERM) and CU_RESET (0), 0: it works
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -196,6 +197,7 @@ static int answer_smartssd(const char *text, unsigned long request, void *arg)
 		q->nr_cus = said(text, "cus=", 0);
 		q->pci = 5 << 8 | 1;
 		q->pci_id = 0x10ee6988;
+		memset(q->uuid, q->nr_cus ? 0xab : 0, sizeof(q->uuid));
 		if (ssd)
 			sscanf(ssd + 4, "%31s", (char *)q->ssd);
 		return 0;
@@ -208,8 +210,10 @@ static int answer_smartssd(const char *text, unsigned long request, void *arg)
 		snprintf((char *)cu->name, sizeof(cu->name), "conv2d:conv2d_%u", cu->index + 1);
 		return 0;
 	}
-	errno = request == SMARTSSD_IOC_XCLBIN_LOAD ? EPERM : ENOTTY; /* nobody here is root */
-	return -1;
+	errno = request == SMARTSSD_IOC_XCLBIN_LOAD ? said(text, "load=", EPERM) : /* nobody here is root */
+		request == SMARTSSD_IOC_CU_RESET    ? said(text, "reset=", 0) :
+						      ENOTTY;
+	return errno ? -1 : 0;
 }
 
 int ioctl(int fd, unsigned long request, ...)

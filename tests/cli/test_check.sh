@@ -41,6 +41,7 @@ said out "data of nvme0 goes straight into card memory" "the first works"
 said out "ACS redirect" "the cause for the third"
 said out "pci=disable_acs_redir" "... and the remedy"
 said out "conv2d:conv2d_2: hung" "a hung unit"
+said out "'smartssd reset 1 --device /dev/smartssd10'" "... and the command that brings it back"
 said out "no permission to open it" "a node without permission"
 fake check /dev/smartssd0
 exits 0 "only the card asked for"
@@ -75,6 +76,46 @@ printf '\x93NUMPY\x01\x00\x76\x00%-117s\n' "{'descr': '<f4', 'fortran_order': Fa
 printf '\x93NUMPY\x01\x00\x76\x00%-117s\n' "{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }" >"$tmp/i.npy"; head -c 16 /dev/zero >>"$tmp/i.npy"
 fake lookup --table "$tmp/t.npy" --indices "$tmp/i.npy" --offsets "$tmp/i.npy" --output "$tmp/y.npy"
 refused 1 "needs root: run this once with sudo" "an operator that may not load the xclbin says what to do"
+
+# What somebody else loaded stays, whoever asks
+echo 'reason=0 cus=2 load=0' >"$root/dev/smartssd0"
+fake lookup --table "$tmp/t.npy" --indices "$tmp/i.npy" --offsets "$tmp/i.npy" --output "$tmp/y.npy"
+refused 1 "xclbin abababab-abab-abab-abab-abababababab is loaded" "an operator does not replace what is loaded, and names it"
+said err "'smartssd xclbin load kernels.xclbin --device /dev/smartssd0' replaces it" "... and says what does"
+fake xclbin load "${tool%/*}/kernels.xclbin"
+exits 0 "xclbin load: exit 0"
+said out "/dev/smartssd0: abababab-abab-abab-abab-abababababab, 2 compute units" "... says what is loaded now"
+fake xclbin load "$tmp/t.npy" --device /dev/smartssd3
+refused 1 "does not exist" "xclbin load: no such card"
+fake xclbin load --device /dev/smartssd0
+refused 2 "name one xclbin" "xclbin load: no file"
+echo 'reason=0 cus=2' >"$root/dev/smartssd0"
+fake xclbin load "${tool%/*}/kernels.xclbin"
+refused 1 "takes CAP_SYS_ADMIN" "xclbin load without the right to"
+fake xclbin load "$tmp/nowhere.xclbin"
+refused 1 "nowhere.xclbin: No such file" "xclbin load: no such file"
+run xclbin load "${tool%/*}/kernels.xclbin" --device emu:
+refused 2 "ends with it" "xclbin load on an emulated card is refused"
+
+# Compute units
+fake reset 1
+[ "$code" = 0 ] && [ ! -s "$tmp/err" ]; ok $? "reset: one unit"
+fake reset all --device /dev/smartssd0
+[ "$code" = 0 ] && [ ! -s "$tmp/err" ]; ok $? "reset: all units"
+for cu in 2 -1 1x all1 ''; do
+	fake reset -- "$cu"
+	refused 2 "compute units 0 to 1 of /dev/smartssd0" "reset: '$cu' is no unit"
+done
+fake reset
+refused 2 "name one compute unit" "reset: no unit"
+echo 'reason=0 cus=2 reset=1' >"$root/dev/smartssd0"
+fake reset all
+[ "$code" = 1 ] && [ "$(grep -c "runs somebody else's command" "$tmp/err")" = 2 ]; ok $? "reset: units that others use"
+echo 'reason=0' >"$root/dev/smartssd0"
+fake reset 0
+refused 1 "no xclbin is loaded" "reset: no units"
+run reset all --device emu:
+refused 2 "ends with it" "reset of an emulated card is refused"
 
 # A user function with somebody else's driver, and ACS of the switch's ports
 rm -r "$root/dev"; mkdir -p "$root/dev"

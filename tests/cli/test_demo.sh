@@ -54,7 +54,10 @@ fi
 # Stopped while it writes the table: nothing half-written stays
 "$tool" "${small[@]:0:7}" --rows 4000000 >"$tmp/out" 2>"$tmp/err" &
 pid=$!
-for i in $(seq 500); do [ -d /proc/$pid ] || break; compgen -G "$d/table.npy.*.tmp" >/dev/null && break; sleep 0.02; done
+# it has no name, or a temporary one, while it grows
+growing() { local f; for f in /proc/$pid/fd/*; do
+	case $(readlink "$f") in "$d/#"*|"$d/table.npy."*) [ "$(stat -Lc %s "$f" 2>/dev/null || echo 0)" -gt 1000000 ] && return; esac; done; false; }
+for i in $(seq 500); do [ -d /proc/$pid ] || break; growing && break; sleep 0.02; done
 kill -TERM $pid 2>/dev/null; wait $pid; code=$?
 [ "$code" = 1 ] && [ -z "$(find "$d" -name '*.tmp')" ] && [ "$(stat -c %s "$d/table.npy")" = $((128 + 20000 * 128)) ]
 ok $? "stopped by a signal: exit 1, the half-written table is taken away"

@@ -7,6 +7,21 @@
 exits 2 "no verb: usage"
 run nonsense
 refused 2 "'nonsense' is not a verb" "an unknown verb"
+for option in --version -V; do
+	run $option
+	[ "$code" = 0 ] && grep -qxE 'smartssd [0-9]+\.[0-9]+\.[0-9]+' "$tmp/out"; ok $? "$option"
+done
+for verb in list check conv2d lookup demo reset xclbin vm; do
+	run help $verb
+	[ "$code" = 0 ] && head -1 "$tmp/out" | grep -q "^usage: smartssd $verb" && [ ! -s "$tmp/err" ]; ok $? "help $verb"
+done
+run help nonsense
+refused 2 "'nonsense' is not a verb" "help for an unknown verb"
+for a in "list" "list --json" "check --json emu:" "--help" "help vm" "--version"; do
+	"$tool" $a >/dev/full 2>"$tmp/err"; code=$?
+	: >"$tmp/out"
+	[ "$code" = 1 ] && grep -q "standard output cannot be written: No space" "$tmp/err"; ok $? "$a with nowhere to print to"
+done
 for verb in list check conv2d lookup demo; do
 	run $verb --help
 	[ "$code" = 0 ] && head -1 "$tmp/out" | grep -q "^usage: smartssd $verb" && [ ! -s "$tmp/err" ]
@@ -105,10 +120,26 @@ wrong "but --indices has 2" "weights of a wrong length" "${look[@]}" --weights "
 wrong "is no device" "a device that is none" "${conv[@]}" --device nonsense
 wrong "does not exist" "a device that is not there" "${conv[@]}" --device /dev/smartssd99
 wrong "emu:" "a card with a wrong setting" "${conv[@]}" --device emu:nonsense=1
-run "${conv[@]:0:17}" --output "$tmp/no/y.npy"
-refused 1 "--output" "an output folder that is not there"
+# Where the output goes is looked at before the card is: a card that cannot be opened would be said first
+run "${conv[@]:0:17}" --output "$tmp/no/y.npy" --device nonsense
+refused 1 "--output: $tmp/no/y.npy: cannot be written" "an output folder that is not there"
+run "${look[@]:0:7}" --output "$tmp" --device nonsense
+refused 1 "--output: $tmp is not a regular file" "an output that is a folder"
+run "${look[@]:0:7}" --output /dev/null --device nonsense
+refused 1 "--output: /dev/null is not a regular file" "an output that is a device"
+run "${look[@]:0:7}" --output /proc/y.npy --device nonsense
+refused 1 "--output: /proc/y.npy: cannot be written" "an output folder that takes no files"
+# A value may begin with a minus
+npy "$tmp/zp.npy" '|i1' '1,' 1
+run "${conv[@]:0:15}" --y-zero-point "$tmp/zp.npy" --clip -5,20 --output "$tmp/clip.npy"
+exits 0 "clip: a negative bound, as a word of its own"
+# JSON: UTF-8 as it is, what is none as the replacement character
+name=$tmp/$(printf 'a\303\274\342\202\254\360\237\230\200 \377 \303( \355\240\200 \300\257 \364\220\200\200 "\\\001\177.npy')
+run "${conv[@]:0:17}" --output "$name" --json
+grep -aqF "$(printf 'a\303\274\342\202\254\360\237\230\200 \\ufffd \\ufffd( \\ufffd\\ufffd\\ufffd \\ufffd\\ufffd \\ufffd\\ufffd\\ufffd\\ufffd \\"\\\\\\u0001\\u007f.npy"')" "$tmp/out"
+ok $? "--json: UTF-8 passes, other bytes are replaced"
 # Manual pages and --help know the same options
-for verb in list check conv2d lookup demo; do
+for verb in list check conv2d lookup demo reset; do
 	run $verb --help
 	page=Documentation/man/smartssd-$verb.1 missing=
 	for option in $(grep -oE '^  --[a-z0-9-]+' "$tmp/out" | grep -v -- --help); do

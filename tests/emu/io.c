@@ -344,6 +344,25 @@ START_TEST(direct_and_append_descriptors)
 }
 END_TEST
 
+/* A descriptor from somebody who may open the file, in a process that may not: said as such, not as a bad id. */
+START_TEST(direct_descriptor_of_somebody_else)
+{
+	struct emu *emu = t_open_bare("ddr=64M");
+	int fd = t_file(8192, O_RDWR | O_DIRECT);
+	struct smartssd_file f = { .size = sizeof(f), .fd = fd };
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fchmod(fd, 0), 0);
+	if (!geteuid())
+		ck_assert_int_eq(seteuid(65534), 0);
+	ck_assert_int_eq(emu_ioctl(emu, SMARTSSD_IOC_FILE_REGISTER, &f), -EACCES);
+	if (!getuid())
+		ck_assert_int_eq(seteuid(0), 0);
+	close(fd);
+	emu_close(emu);
+}
+END_TEST
+
 /* Many commands at once, the queue full all the time. */
 START_TEST(many_reads_in_one_job)
 {
@@ -507,6 +526,7 @@ TCase *tcase_io(void)
 	tcase_add_loop_test(tc, media_errors_are_EIO_and_name_the_extent, 0, 2);
 	tcase_add_test(tc, peer_switched_off);
 	tcase_add_test(tc, direct_and_append_descriptors);
+	tcase_add_test(tc, direct_descriptor_of_somebody_else);
 	tcase_add_test(tc, many_reads_in_one_job);
 	tcase_add_test(tc, file_that_shrinks);
 	return tc;

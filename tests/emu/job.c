@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Jobs on the embedded card: order, waiting, progress without a waiter, closing. */
+#include <dirent.h>
+#include <signal.h>
 #include "emu_test.h"
 
 /* Random graphs of commands that append to what their predecessors left: order is seen in the data and in the time stamps. */
@@ -169,6 +171,59 @@ START_TEST(jobs_progress_without_a_waiter)
 	ck_assert_int_eq(t_wait(emu, job, 0, NULL, NULL, 0), 0);
 	ck_assert_int_eq(emu_munmap(emu, map, 4096), 0);
 	emu_close(emu);
+}
+END_TEST
+
+/* Does each thread but the first block all signals that can be blocked? Their number. */
+static int threads_without_signals(void)
+{
+	uint64_t most = ~(1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1) | 3ull << 31 /* the C library's own */);
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *e;
+	int count = 0;
+
+	ck_assert_ptr_nonnull(tasks);
+	while ((e = readdir(tasks))) {
+		unsigned long long blocked = 0;
+		char path[300], line[256];
+		FILE *f;
+
+		if (atoi(e->d_name) == 0 || atoi(e->d_name) == getpid())
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/task/%s/status", e->d_name);
+		f = fopen(path, "r");
+		ck_assert_ptr_nonnull(f);
+		while (fgets(line, sizeof(line), f))
+			sscanf(line, "SigBlk: %llx", &blocked);
+		fclose(f);
+		ck_assert_msg((blocked & most) == most, "thread %s blocks %llx only", e->d_name, blocked);
+		count++;
+	}
+	closedir(tasks);
+	return count;
+}
+
+/* A handler of the host program must not run on a thread of ours, and sigwait() in it must get its signal. */
+START_TEST(signals_are_the_host_programs)
+{
+	struct emu *emu = t_open("ddr=64M");
+	struct smartssd_bo bo = t_bo(emu, 1 << 20);
+	int fd = t_file(4096, O_RDONLY);
+	struct smartssd_extent e = { 0, 0, 4096 };
+	char *host = calloc(1, 1 << 20);
+	struct smartssd_cmd c[3] = {
+		t_noop(),
+		t_copy_to(bo.bo, 0, host, 1 << 20), /* too long to be made at once */
+		t_rw(SMARTSSD_OP_READ, t_register(emu, fd).file, bo.bo, &e, 1),
+	};
+	struct pollfd p = { .fd = emu_poll_fd(emu), .events = POLLIN };
+
+	ck_assert_int_eq(t_submit(emu, c, 3, NULL), 0);
+	ck_assert_int_eq(poll(&p, 1, 5000), 1); /* nobody waits: the engine drives */
+	ck_assert_int_ge(threads_without_signals(), 4); /* the card's keeper, engine, copier, I/O */
+	emu_close(emu);
+	free(host);
+	close(fd);
 }
 END_TEST
 
@@ -345,6 +400,7 @@ TCase *tcase_job(void)
 	tcase_add_test(tc, a_run_after_a_read_is_driven);
 	tcase_add_test(tc, a_driver_hears_of_other_ends);
 	tcase_add_test(tc, jobs_progress_without_a_waiter);
+	tcase_add_test(tc, signals_are_the_host_programs);
 	tcase_add_test(tc, poll_and_eventfd);
 	tcase_add_test(tc, deadline_passes_and_the_job_goes_on);
 	tcase_add_test(tc, results_that_cannot_be_stored_leave_the_job);

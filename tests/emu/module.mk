@@ -8,7 +8,7 @@ $(B)/tsan/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -fsanitize=thread -c $< -o $@
 
-$(B)/tsan/tools/card/spawn.o: CPPFLAGS += -DLIBDIR='"$(LIBDIR)"'
+$(B)/tsan/tools/card/find.o: CPPFLAGS += -DLIBDIR='"$(LIBDIR)"'
 
 $(B)/tests/emu/test_emu: $(EMU_TEST:%.c=$(B)/san/%.o) $(EMU_SRC:%.c=$(B)/san/%.o) $(CARD_SAN) $(CORE_SAN)
 	@mkdir -p $(@D)

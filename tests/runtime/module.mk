@@ -12,6 +12,8 @@ $(RUNTIME_TESTS): $(B)/tests/runtime/%: $(B)/san/tests/runtime/%.o $$(LIB_SAN)
 
 $(B)/tests/runtime/test_device: private RUNTIME_WRAP := -Wl,--wrap=ioctl -Wl,--wrap=mmap -Wl,--wrap=munmap
 
+$(B)/tests/runtime/test_npy: private RUNTIME_WRAP := -Wl,--wrap=open
+
 $(RUNTIME_OPS): %: %.o $(B)/libsmartssd.a $$(REF_OBJ) | $(B)/kernels.xclbin $(B)/smartssd-cu
 	$(CC) $(LDFLAGS) $^ $(LIB_LIBS) -lcheck -lsubunit -lrt -lm -o $@
 

@@ -326,6 +326,19 @@ START_TEST(errors_of_a_list_are_explained)
 		}
 	smartssd_explain_command(&err, list, -EREMOTEIO, 1, &(struct smartssd_result){ .path = SMARTSSD_PEER_NO_SSD });
 	ck_assert_ptr_nonnull(strstr(err.text, smartssd_peer_reason_text(SMARTSSD_PEER_NO_SSD)));
+	/* Which unit did it is known only of a run that started. */
+	smartssd_explain_command(&err, list, -EIO, 0, &(struct smartssd_result){ .start_ns = 1, .detail = 7 });
+	ck_assert_ptr_nonnull(strstr(err.text, "compute unit 7"));
+	ck_assert_ptr_nonnull(strstr(err.text, "`smartssd reset 7`"));
+	smartssd_explain_command(&err, list, -EIO, 0, &(struct smartssd_result){ .detail = 7 });
+	ck_assert_ptr_null(strstr(err.text, "7"));
+	ck_assert_ptr_nonnull(strstr(err.text, "could not start: every compute unit"));
+	smartssd_list_clear(list);
+	/* A COPY has nothing to do with the drive. */
+	ck_assert_int_eq(smartssd_list_copy_to(list, 1, 0, "abc", 3), 0);
+	smartssd_explain_command(&err, list, -EIO, 0, &(struct smartssd_result){ .start_ns = 1 });
+	ck_assert_ptr_null(strstr(err.text, "drive"));
+	ck_assert_ptr_nonnull(strstr(err.text, "card memory"));
 	smartssd_list_destroy(list);
 }
 END_TEST
@@ -368,6 +381,17 @@ START_TEST(opening)
 	ck_assert_int_eq(smartssd_open(NULL, &other, &err), 0);
 	ck_assert_str_eq(smartssd_uri(other), "/dev/zero");
 	smartssd_close(other);
+	/* Nobody typed it: where it came from is said. */
+	static const char *const wrong[] = { "/no/such/node", "nonsense", "emu:nonsense=1" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		setenv("SMARTSSD_DEVICE", wrong[i], 1);
+		ck_assert_int_lt(smartssd_open(NULL, &other, &err), 0);
+		ck_assert_msg(strstr(err.text, "(from $SMARTSSD_DEVICE)") != NULL, "%s", err.text);
+		ck_assert_int_lt(smartssd_open(wrong[i], &other, &err), 0);
+		ck_assert_msg(strstr(err.text, "SMARTSSD_DEVICE") == NULL, "%s", err.text);
+	}
+	unsetenv("SMARTSSD_DEVICE");
 	smartssd_close(NULL);
 }
 END_TEST

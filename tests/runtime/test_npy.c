@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* .npy files: what NumPy writes is read, what is malformed or not served is refused with a reason. */
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "runtime_test.h"
@@ -47,6 +50,14 @@ START_TEST(good_headers)
 		{ "{'shape':(2,2),'fortran_order':False,'descr':'<f4'}", SMARTSSD_F4, 2, { 2, 2 }, 16 },
 		{ "{\"descr\": \"<f4\", \"fortran_order\": False, \"shape\": (2, 2,)}\n", SMARTSSD_F4, 2, { 2, 2 }, 16 },
 		{ " { 'descr' : '<u1' , 'fortran_order' : False , 'shape' : ( 4 , ) , } ", SMARTSSD_U1, 1, { 4 }, 4 },
+		{ "{'descr': '<f4', 'fortran_order': False, 'shape': (3L, 4L), }\n", SMARTSSD_F4, 2, { 3, 4 }, 48 },
+		{ "{'descr': '<f4', 'fortran_order': False, 'shape': (5L,), }\n", SMARTSSD_F4, 1, { 5 }, 20 },
+		/* nothing, however large the other dimensions are, in whatever order */
+		{ "{'descr': '<i8', 'fortran_order': False, 'shape': (18446744073709551615, 2, 0), }\n",
+		  SMARTSSD_I8,
+		  3,
+		  { UINT64_MAX, 2, 0 },
+		  0 },
 		{ "{'descr': '|u1', 'fortran_order': False, 'shape': (18446744073709551615, 0), }\n",
 		  SMARTSSD_U1,
 		  2,
@@ -128,6 +139,8 @@ static const struct {
 	{ H("'|u1'", "False", "(-2,)"), -EBADMSG, "size" },
 	{ H("'|u1'", "False", "(2.0,)"), -EBADMSG, "','" },
 	{ H("'|u1'", "False", "(0x2,)"), -EBADMSG, "','" },
+	{ H("'|u1'", "False", "(2LL,)"), -EBADMSG, "','" },
+	{ H("'|u1'", "False", "(L,)"), -EBADMSG, "size" },
 	{ H("'|u1'", "False", "(2 3)"), -EBADMSG, "','" },
 	{ H("'|u1'", "False", "(,)"), -EBADMSG, "size" },
 	{ H("'|u1'", "False", "(2,,)"), -EBADMSG, "size" },
@@ -327,6 +340,82 @@ START_TEST(save_is_whole_or_not_at_all)
 }
 END_TEST
 
+/* A filesystem without O_TMPFILE. */
+static bool no_tmpfile;
+
+int __real_open(const char *name, int flags, ...);
+int __wrap_open(const char *name, int flags, mode_t mode)
+{
+	if (no_tmpfile && (flags & O_TMPFILE) == O_TMPFILE) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	return __real_open(name, flags, mode);
+}
+
+START_TEST(save_without_tmpfile)
+{
+	struct smartssd_array array = { .type = SMARTSSD_U1, .ndim = 1, .shape = { 3 } }, back;
+	void *data;
+
+	no_tmpfile = true;
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(smartssd_npy_save(path, &array, i ? "xyz" : "abc", NULL), 0);
+		ck_assert_int_eq(smartssd_npy_load(path, &back, &data, NULL), 0);
+		ck_assert(!memcmp(data, i ? "xyz" : "abc", 3));
+		free(data);
+	}
+	array.shape[0] = 1 << 20;
+	ck_assert_int_eq(smartssd_npy_save(path, &array, (void *)4096, NULL), -EFAULT);
+	no_tmpfile = false;
+}
+END_TEST
+
+START_TEST(save_keeps_the_mode)
+{
+	struct smartssd_array array = { .type = SMARTSSD_U1, .ndim = 1, .shape = { 3 } };
+	mode_t mask = umask(027);
+	struct stat st;
+
+	ck_assert_int_eq(smartssd_npy_save(path, &array, "abc", NULL), 0);
+	umask(mask);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0640);
+	ck_assert_int_eq(chmod(path, 0604), 0);
+	ck_assert_int_eq(smartssd_npy_save(path, &array, "xyz", NULL), 0);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0604);
+}
+END_TEST
+
+/* Killed in the middle of writing, here by a limit on the file's size: no temporary file is left, see remove_folder(). */
+START_TEST(killed_while_saving)
+{
+	struct smartssd_array array = { .type = SMARTSSD_U1, .ndim = 1, .shape = { 1 << 20 } };
+	int fd = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600), status;
+	uint8_t *data = calloc(1, 1 << 20);
+	pid_t pid;
+
+	if (fd < 0) {
+		printf("# no O_TMPFILE in %s: %s\n", folder, strerror(errno));
+		free(data);
+		return;
+	}
+	close(fd);
+	pid = fork();
+	if (!pid) {
+		setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 4096, 4096 });
+		setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+		signal(SIGXFSZ, SIG_DFL);
+		smartssd_npy_save(path, &array, data, NULL);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ);
+	free(data);
+}
+END_TEST
+
 START_TEST(opening)
 {
 	struct smartssd_array array;
@@ -380,6 +469,9 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, random_damage);
 	tcase_add_test(tests, save_and_load);
 	tcase_add_test(tests, save_is_whole_or_not_at_all);
+	tcase_add_test(tests, save_without_tmpfile);
+	tcase_add_test(tests, save_keeps_the_mode);
+	tcase_add_test(tests, killed_while_saving);
 	tcase_add_test(tests, opening);
 	tcase_add_test(tests, types);
 }

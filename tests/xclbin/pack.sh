@@ -122,6 +122,12 @@ refused 'compile error: what gcc says' 'broken\.c:1:[0-9]+: error' --kernel brok
 refused 'compile error: which kernel' 'kernel broken: compiling broken\.c failed' --kernel broken.c
 "$tool" pack -o keep.xclbin --kernel broken.c 2>/dev/null
 check 'an older output file is left alone' cmp out.old keep.xclbin
+chmod 600 keep.xclbin
+ln -s keep.xclbin link.xclbin
+check 'an output that is a symbolic link' "$tool" pack -o link.xclbin --kernel second.c
+[ "$(readlink link.xclbin)" = keep.xclbin ] && [ "$(stat -c %a keep.xclbin)" = 600 ]
+check 'is followed, and the file keeps its mode' [ $? = 0 ]
+check 'and has the new contents' "$tool" info keep.xclbin
 echo '#include "nowhere.h"' >broken.c
 refused 'missing include' 'nowhere\.h' --kernel broken.c
 echo 'int gone(void); void broken(int *a) { a[0] = gone(); }' >broken.c
@@ -164,7 +170,7 @@ usage 'bad platform' '--platform a b' pack -o x.xclbin --platform 'a b' --kernel
 usage 'unknown option' '--frobnicate: no such option' pack -o x.xclbin --frobnicate
 usage 'stray argument' "'types\.c': kernels are given with --kernel" pack -o x.xclbin types.c
 usage 'no verb' 'usage:' 
-usage 'unknown verb' "'unpack': pack or info" unpack
+usage 'unknown verb' "'unpack': pack, info or load" unpack
 usage 'info without a file' 'usage:' info
 for verb in '' pack info; do
 	check "${verb:-xclbin} --help" grep -q '^usage: smartssd xclbin' <("$tool" $verb --help)

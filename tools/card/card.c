@@ -100,7 +100,7 @@ int card_create(const struct card_config *config, struct card **out, struct smar
 		card->cu[i].pidfd = -1;
 	memset(card->cu_of_page, CARD_NO_CU, sizeof(card->cu_of_page));
 
-	ret = spawn_find(card->worker_path, sizeof(card->worker_path));
+	ret = card_find_file(CARD_WORKER, X_OK, card->worker_path, sizeof(card->worker_path));
 	if (ret)
 		smartssd_why(why, "smartssd-cu, the program that runs kernels, is neither beside this program nor in $SMARTSSD_LIBDIR");
 	else

@@ -13,6 +13,7 @@
 #ifndef SMARTSSD_CARD_H
 #define SMARTSSD_CARD_H
 
+#include <pthread.h>
 #include "../../driver/core/core.h"
 #include "../../driver/core/regs.h"
 
@@ -63,5 +64,20 @@ void card_kick(struct card *card);
  * next run). 0 or -EINVAL.
  */
 int card_parse_fault(const char *spec, u32 *value);
+
+/* A decimal number up to @max that ends at one of @ends or with the text; *p is left there. false: not one, nothing is changed */
+bool card_take_number(const char **p, u64 max, const char *ends, u64 *out);
+/* "4096", "256M": up to @max bytes; units are K, M and G. false: not that */
+bool card_parse_bytes(const char *text, u64 max, u64 *out);
+
+/*
+ * A file of this build or installation ("smartssd-cu", "kernels.xclbin"), such that access() allows @mode: in $SMARTSSD_LIBDIR, beside
+ * the program, at the top of the build tree that the program is in, beside the library, or where it was installed. 0, -ENOENT or
+ * -ENAMETOOLONG.
+ */
+int card_find_file(const char *name, int mode, char *path, size_t bytes);
+
+/* pthread_create() of a thread that no signal is delivered to: the host program's signals are its own threads' business. 0 or -errno */
+int card_thread(pthread_t *thread, void *(*main)(void *), void *arg);
 
 #endif

@@ -42,7 +42,6 @@ struct cu_common {
 
 #define CU_STARTING 0
 #define CU_READY    1
-#define CU_FAILED   2 /* no shared object, no entry, or no memory for it */
 
 /* Two pages per worker */
 struct cu_slot {

@@ -17,10 +17,8 @@
 #include <sys/resource.h>
 #include "ctl.h"
 
-static void __attribute__((noreturn)) die(struct cu_slot *slot, const char *kernel, const char *what)
+static void __attribute__((noreturn)) die(const char *kernel, const char *what)
 {
-	if (slot)
-		__atomic_store_n(&slot->state, CU_FAILED, __ATOMIC_RELEASE);
 	fprintf(stderr, "smartssd-cu: kernel %s: %s\n", kernel, what);
 	_exit(1);
 }
@@ -213,9 +211,9 @@ int main(int argc, char **argv)
 	common = map_page(CU_FD_COMMON, CU_PAGE);
 	ddr = map_ddr(offset, bytes);
 	if (!slot || !common || !ddr)
-		die(slot, argv[1], "no memory for its mappings");
+		die(argv[1], "no memory for its mappings");
 	if (snprintf(symbol, sizeof(symbol), CU_ENTRY_PREFIX "%s", argv[1]) >= (int)sizeof(symbol))
-		die(slot, argv[1], "name too long");
+		die(argv[1], "name too long");
 	self.slot = slot;
 	self.kernel = argv[1];
 	self.ddr = ddr;
@@ -224,10 +222,10 @@ int main(int argc, char **argv)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", CU_FD_BITS);
 	bits = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (!bits)
-		die(slot, argv[1], dlerror());
+		die(argv[1], dlerror());
 	*(void **)&entry = dlsym(bits, symbol);
 	if (!entry)
-		die(slot, argv[1], dlerror());
+		die(argv[1], dlerror());
 
 	__atomic_store_n(&slot->state, CU_READY, __ATOMIC_RELEASE);
 	if (write(CU_FD_NOTIFY, &one, sizeof(one)) < 0)

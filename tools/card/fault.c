@@ -54,26 +54,11 @@ u32 fault_fire(struct card *card, u32 cu)
 	return fire;
 }
 
-/* A decimal number up to @max, followed by a colon or the end. */
-static bool take_number(const char **p, u32 max, u32 *out)
-{
-	u32 v = 0;
-
-	if (**p < '0' || **p > '9')
-		return false;
-	for (; **p >= '0' && **p <= '9'; ++*p) {
-		v = v * 10 + (**p - '0');
-		if (v > max)
-			return false;
-	}
-	*out = v;
-	return **p == ':' || !**p;
-}
-
 int card_parse_fault(const char *spec, u32 *value)
 {
 	static const char *const names[] = { NULL, "hang", "crash", "no-irq", "wrong", "gone", "spurious" };
-	u32 kind, cu = 0, nth = 1;
+	u64 cu = 0, nth = 1;
+	u32 kind;
 	size_t n = strcspn(spec, ":");
 	const char *p = spec + n;
 
@@ -84,14 +69,14 @@ int card_parse_fault(const char *spec, u32 *value)
 		return -EINVAL;
 	if (*p == ':') {
 		p++;
-		if (!take_number(&p, SMARTSSD_MAX_CUS - 1, &cu))
+		if (!card_take_number(&p, SMARTSSD_MAX_CUS - 1, ":", &cu))
 			return -EINVAL;
 	}
 	if (*p == ':') {
 		p++;
-		if (!take_number(&p, 0xffff, &nth) || *p)
+		if (!card_take_number(&p, 0xffff, "", &nth))
 			return -EINVAL;
 	}
-	*value = kind | cu << 8 | nth << 16;
+	*value = kind | (u32)cu << 8 | (u32)nth << 16;
 	return 0;
 }

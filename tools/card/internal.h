@@ -7,6 +7,9 @@
  *   keeper.c   the card's one thread: programming, starting workers, noticing their death
  *   spawn.c    making a worker process
  *   fault.c    fault knobs
+ *   find.c     where the worker's program is
+ *   number.c   numbers in options
+ *   thread.c   making a thread
  *
  * One lock per card covers all of struct card except what is marked otherwise. It is held for register side effects only:
  * parsing, spawning and the irq callback happen without it.
@@ -136,7 +139,8 @@ struct spawn {
 	const char *kernel;
 };
 
-int spawn_find(char *path, size_t bytes); /* 0 or -ENOENT */
+#define CARD_WORKER "smartssd-cu"
+
 /* The calling thread becomes the worker's parent: when it ends, the worker is killed. 0 or -errno */
 int spawn_worker(const struct spawn *s, pid_t *pid, int *pidfd);
 /* Reap a process that has ended or is about to: signal or exit code, or CARD_REAPED. Blocks until it is gone. */

@@ -339,19 +339,12 @@ static int parse_number(const char *name, const char *text, u64 min, u64 max, u6
 
 static int parse_size(const char *text, u64 *out)
 {
-	static const char units[] = "KMG";
-	const char *unit;
 	u64 total;
-	char *end;
 
-	errno = 0;
-	*out = strtoull(text, &end, 10);
-	if (*end && (unit = strchr(units, *end)) && !end[1] && *out < 1ull << 32)
-		*out <<= 10 * (unit - units + 1);
-	else if (*end)
-		errno = EINVAL;
+	if (!card_parse_bytes(text, 1ull << 40, out))
+		*out = 0;
 	total = *out + SMARTSSD_WINDOW_BYTES;
-	if (errno || end == text || *text == '-' || *out < SMARTSSD_WINDOW_BYTES || *out > 1ull << 40 || total & (total - 1))
+	if (*out < SMARTSSD_WINDOW_BYTES || total & (total - 1))
 		return fail("--ddr %s: must be, with the 32M register window, a power of two: 32M, 96M, 224M, 480M, 992M, ...", text);
 	return 0;
 }

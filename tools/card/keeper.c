@@ -339,15 +339,7 @@ static void *keeper_main(void *arg)
 
 int keeper_start(struct card *card)
 {
-	sigset_t all, old;
-	int ret;
-
-	/* The host program's signals are its own threads' business. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	ret = -pthread_create(&card->keeper, NULL, keeper_main, card);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return ret;
+	return card_thread(&card->keeper, keeper_main, card);
 }
 
 void keeper_stop(struct card *card)

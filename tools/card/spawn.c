@@ -6,9 +6,7 @@
  *  - the process is made as posix_spawn makes one (memory shared until exec), however big the host program is;
  *  - of the descriptors only the listed ones survive.
  */
-#include <dlfcn.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -17,48 +15,7 @@
 
 extern char **environ;
 
-#define WORKER_NAME "smartssd-cu"
 #define STACK_BYTES (256u << 10)
-
-static int try_folder(const char *folder, size_t len, char *path, size_t bytes)
-{
-	int n = snprintf(path, bytes, "%.*s/" WORKER_NAME, (int)len, folder);
-
-	return n > 0 && (size_t)n < bytes && !access(path, X_OK) ? 0 : -ENOENT;
-}
-
-static int try_beside(const char *file, char *path, size_t bytes)
-{
-	const char *slash = strrchr(file, '/');
-
-	return slash ? try_folder(file, slash - file, path, bytes) : -ENOENT;
-}
-
-int spawn_find(char *path, size_t bytes)
-{
-	const char *env = secure_getenv("SMARTSSD_LIBDIR");
-	char exe[PATH_MAX];
-	const char *tree = NULL, *p;
-	ssize_t n;
-	Dl_info lib;
-
-	if (env && *env && !try_folder(env, strlen(env), path, bytes))
-		return 0;
-	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	if (n > 0) {
-		exe[n] = 0;
-		if (!try_beside(exe, path, bytes))
-			return 0;
-		/* programs of the build tree: build/tests/card/test_card finds build/smartssd-cu */
-		for (p = exe; (p = strstr(p, "/build/")); p++)
-			tree = p;
-		if (tree && !try_folder(exe, tree + strlen("/build") - exe, path, bytes))
-			return 0;
-	}
-	if (dladdr((void *)spawn_find, &lib) && lib.dli_fname && realpath(lib.dli_fname, exe) && !try_beside(exe, path, bytes))
-		return 0;
-	return try_folder(LIBDIR, strlen(LIBDIR), path, bytes);
-}
 
 struct child {
 	const struct spawn *s;
@@ -101,7 +58,7 @@ out:
 int spawn_worker(const struct spawn *s, pid_t *pid, int *pidfd)
 {
 	char bytes[24], offset[24], parent[16];
-	char *argv[] = { WORKER_NAME, (char *)s->kernel, offset, bytes, parent, NULL };
+	char *argv[] = { CARD_WORKER, (char *)s->kernel, offset, bytes, parent, NULL };
 	struct child c = { .s = s, .argv = argv };
 	sigset_t all, old;
 	u8 *stack;

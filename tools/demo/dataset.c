@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -9,11 +8,12 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include "../../runtime/npy.h"
+#include "../../runtime/whole.h"
 #include "dataset.h"
 
 #define CHUNK_ROWS 8192
 #define SAMPLES	   64
-#define HEADER	   128 /* bytes before the first row: NumPy's usual */
 
 int make_folder(const char *path)
 {
@@ -100,37 +100,13 @@ static bool table_is_there(const char *path, uint64_t rows)
 	return right;
 }
 
-static int write_all(int fd, const void *data, size_t bytes)
+static int write_table(struct smartssd_whole *file, const struct smartssd_array *array, const struct smartssd_progress *progress)
 {
-	const char *p = data;
-
-	while (bytes) {
-		ssize_t n = write(fd, p, bytes);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		p += n;
-		bytes -= n;
-	}
-	return 0;
-}
-
-static int write_table(int fd, uint64_t rows, const struct smartssd_progress *progress)
-{
-	char header[HEADER + 1];
+	uint64_t rows = array->shape[0];
+	char header[SMARTSSD_NPY_HEADER];
 	float *chunk;
-	int ret, used;
+	int ret = smartssd_whole_write(file, header, smartssd_npy_header(array, header));
 
-	memset(header, ' ', HEADER);
-	memcpy(header, "\x93NUMPY\x01\x00", 8);
-	header[8] = HEADER - 10;
-	header[9] = 0;
-	used = snprintf(header + 10, HEADER - 10, "{'descr': '<f4', 'fortran_order': False, 'shape': (%" PRIu64 ", %d), }", rows, TABLE_DIM);
-	header[10 + used] = ' ';
-	header[HEADER - 1] = '\n';
-	ret = write_all(fd, header, HEADER);
 	chunk = malloc(CHUNK_ROWS * TABLE_DIM * sizeof(float));
 	if (!chunk)
 		return -ENOMEM;
@@ -139,7 +115,7 @@ static int write_table(int fd, uint64_t rows, const struct smartssd_progress *pr
 
 		for (uint64_t i = 0; i < nr * TABLE_DIM; i++)
 			chunk[i] = table_element(row + i / TABLE_DIM, i % TABLE_DIM);
-		ret = write_all(fd, chunk, nr * TABLE_DIM * sizeof(float));
+		ret = smartssd_whole_write(file, chunk, nr * TABLE_DIM * sizeof(float));
 		if (!ret && progress && progress->step(progress->ctx, row + nr, rows))
 			ret = -ECANCELED;
 	}
@@ -149,47 +125,28 @@ static int write_table(int fd, uint64_t rows, const struct smartssd_progress *pr
 
 int dataset_table(const char *path, uint64_t rows, bool *reused, const struct smartssd_progress *progress, struct smartssd_error *err)
 {
-	uint64_t bytes = HEADER + rows * TABLE_DIM * sizeof(float);
-	char name[4096];
+	struct smartssd_array array = { .type = SMARTSSD_F4, .ndim = 2, .shape = { rows, TABLE_DIM } };
+	uint64_t bytes = rows * TABLE_DIM * sizeof(float);
+	struct smartssd_whole file;
 	struct statvfs fs;
-	int fd, ret;
+	int ret;
 
 	*reused = table_is_there(path, rows);
 	if (*reused)
 		return 0;
-	if (snprintf(name, sizeof(name), "%s.%d.tmp", path, (int)getpid()) >= (int)sizeof(name)) {
-		snprintf(err->text, sizeof(err->text), "%.200s...: the name is too long", path);
-		return -ENAMETOOLONG;
-	}
-	fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (fd < 0) {
-		ret = -errno;
-		snprintf(err->text, sizeof(err->text), "%.300s: %s", path, strerror(-ret));
+	ret = smartssd_whole_begin(&file, path, err);
+	if (ret)
 		return ret;
-	}
 	/* Say it before half a minute of writing, not after it. */
-	if (!fstatvfs(fd, &fs) && (uint64_t)fs.f_bavail * fs.f_frsize < bytes) {
-		ret = -ENOSPC;
+	if (!fstatvfs(file.fd, &fs) && (uint64_t)fs.f_bavail * fs.f_frsize < bytes) {
 		snprintf(err->text, sizeof(err->text), "%.300s: the table needs %" PRIu64 " MB, but only %" PRIu64
 			 " MB are free there; name another folder with --drive, or a smaller table with --rows", path, bytes / 1000000,
 			 (uint64_t)fs.f_bavail * fs.f_frsize / 1000000);
-	} else {
-		ret = write_table(fd, rows, progress);
-		if (!ret && fsync(fd))
-			ret = -errno;
-		if (ret)
-			snprintf(err->text, sizeof(err->text), "%.300s: %s", path, strerror(-ret));
+		return smartssd_whole_end(&file, -ENOSPC);
 	}
-	if (close(fd) && !ret) {
-		ret = -errno;
-		snprintf(err->text, sizeof(err->text), "%.300s: %s", path, strerror(-ret));
-	}
-	if (!ret && rename(name, path)) {
-		ret = -errno;
-		snprintf(err->text, sizeof(err->text), "%.300s: %s", path, strerror(-ret));
-	}
+	ret = smartssd_whole_end(&file, write_table(&file, &array, progress));
 	if (ret)
-		unlink(name);
+		snprintf(err->text, sizeof(err->text), "%.300s: %s", path, strerror(-ret));
 	return ret;
 }
 

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "../../runtime/libsmartssd.h"
-#include "image.h"
+#include "../smartssd/image.h"
 
 #define TABLE_SEED   20190806u
 #define BATCH_SEED   1u

@@ -261,7 +261,8 @@ int cmd_demo(int argc, char **argv)
 	if (ret) {
 		complain(DEMO, "%s does not answer: %s", smartssd_uri(d.dev), strerror(-ret));
 	} else if (!smartssd_find_kernel(d.dev, "embedding_bag")) {
-		complain(DEMO, "the xclbin on %s has conv2d but no embedding_bag; load kernels.xclbin, or take --device emu:", smartssd_uri(d.dev));
+		complain(DEMO, "the xclbin on %s has conv2d but no embedding_bag; 'smartssd xclbin load kernels.xclbin --device %s' replaces it, and "
+			       "--device emu: needs none", smartssd_uri(d.dev), smartssd_uri(d.dev));
 		ret = 1;
 	} else {
 		d.emulated = d.query.features & SMARTSSD_FEATURE_EMULATED;

@@ -4,7 +4,7 @@
 #define DEMO_SHEET_H
 
 #include <stdint.h>
-#include "image.h"
+#include "../smartssd/image.h"
 
 /* @maps: nr maps of height * width bytes. The sheet is made smaller by a whole number when it would be wider than 4096 pixels. */
 int sheet_save(const char *path, const struct image *original, const uint8_t *maps, unsigned nr, uint32_t width, uint32_t height,

@@ -9,6 +9,7 @@
 #include "check_host.h"
 #include "commands.h"
 #include "options.h"
+#include "text.h"
 
 #define MAX_CARDS 64
 
@@ -30,14 +31,6 @@ static const char *cu_state_name(uint32_t state)
 	static const char *const names[] = { "idle", "busy", "hung", "crashed" };
 
 	return state < 4 ? names[state] : "unknown";
-}
-
-static void uuid_text(const uint8_t *uuid, char out[37])
-{
-	char *p = out;
-
-	for (int i = 0; i < 16; i++)
-		p += sprintf(p, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", uuid[i]);
 }
 
 struct card_state {
@@ -105,7 +98,7 @@ static void print_card(const struct card_state *c)
 		printf("  CU %-2u         %.64s: %s, %llu runs\n", i, (const char *)c->cu[i].name, cu_state_name(c->cu[i].state),
 		       (unsigned long long)c->cu[i].runs);
 		if (c->cu[i].state == SMARTSSD_CU_HUNG || c->cu[i].state == SMARTSSD_CU_CRASHED)
-			puts("                reset it (SMARTSSD_IOC_CU_RESET) or load an xclbin again");
+			printf("                bring it back: 'smartssd reset %u --device %s', or 'smartssd xclbin load' for all\n", i, c->uri);
 	}
 }
 

@@ -7,7 +7,6 @@
 #include <unistd.h>
 #include "commands.h"
 #include "operator.h"
-#include "progress.h"
 
 #define VERB "conv2d"
 #define BYTE_TYPES (TYPE_BIT(SMARTSSD_U1) | TYPE_BIT(SMARTSSD_I1))
@@ -116,74 +115,25 @@ static int gather(struct conv2d_args *a)
 	return 0;
 }
 
-static void print_result(const struct conv2d_args *a, struct smartssd_device *dev, const uint64_t *shape, const struct smartssd_report *report)
+static int convolve(void *ctx, struct smartssd_device *dev, void *y, struct smartssd_report *report, const struct smartssd_progress *progress,
+		    struct smartssd_error *err)
 {
-	struct json j = { .out = stdout };
-	struct smartssd_query q = { 0 };
-	bool emulated;
-
-	if (smartssd_query(dev, &q))
-		q.features = 0;
-	emulated = q.features & SMARTSSD_FEATURE_EMULATED;
-	if (!a->as_json) {
-		printf("%s: %s [%llu, %llu, %llu, %llu]\n  card          %s, %s\n", a->output, smartssd_type_name(a->op.y_type),
-		       (unsigned long long)shape[0], (unsigned long long)shape[1], (unsigned long long)shape[2],
-		       (unsigned long long)shape[3], smartssd_uri(dev), card_kind(&q));
-		report_text(report, emulated);
-		return;
-	}
-	json_open(&j, NULL, '{');
-	json_text(&j, "output", a->output);
-	json_text(&j, "type", smartssd_type_name(a->op.y_type));
-	json_open(&j, "shape", '[');
-	for (int i = 0; i < 4; i++)
-		json_uint(&j, NULL, shape[i]);
-	json_close(&j, ']');
-	json_text(&j, "device", smartssd_uri(dev));
-	report_json(&j, report, emulated);
-	json_close(&j, '}');
+	return smartssd_conv2d(dev, ctx, y, report, progress, err);
 }
 
 static int compute(struct conv2d_args *a)
 {
-	struct smartssd_array y = { .type = a->op.y_type, .ndim = 4 };
+	struct operator_run run = {
+		VERB, "conv2d", a->device, a->output, a->progress, a->as_json,
+		.y = { .type = a->op.y_type, .ndim = 4 }, .compute = convolve, .ctx = &a->op,
+	};
 	struct smartssd_error err = { "" };
-	struct smartssd_report report;
-	struct smartssd_device *dev;
-	struct progress bar;
-	uint64_t bytes = 1;
-	void *data;
-	int ret;
+	int ret = smartssd_conv2d_shape(&a->op, run.y.shape, &err);
 
-	ret = smartssd_conv2d_shape(&a->op, y.shape, &err);
-	if (ret) {
-		complain(VERB, "%s", *err.text ? err.text : strerror(-ret));
-		return 1;
-	}
-	for (int i = 0; i < 4; i++)
-		if (__builtin_mul_overflow(bytes, y.shape[i], &bytes))
-			bytes = UINT64_MAX;
-	data = malloc(bytes ?: 1);
-	if (!data) {
-		complain(VERB, "the output is too large for this machine's memory");
-		return 1;
-	}
-	if (card_open(VERB, a->device, "conv2d", &dev)) {
-		free(data);
-		return 1;
-	}
-	progress_begin(&bar, "conv2d", a->progress);
-	ret = smartssd_conv2d(dev, &a->op, data, &report, &(struct smartssd_progress){ progress_step, &bar }, &err);
-	progress_end(&bar);
-	if (ret)
-		complain(VERB, "%s", *err.text ? err.text : strerror(-ret));
-	else if ((ret = smartssd_npy_save(a->output, &y, data, &err)))
-		complain(VERB, "--output: %s", *err.text ? err.text : strerror(-ret));
-	else
-		print_result(a, dev, y.shape, &report);
-	smartssd_close(dev);
-	free(data);
-	return ret ? 1 : 0;
+	if (!ret)
+		return operator_run(&run);
+	complain(VERB, "%s", *err.text ? err.text : strerror(-ret));
+	return 1;
 }
 
 int cmd_conv2d(int argc, char **argv)

@@ -3,18 +3,37 @@
 #include <math.h>
 #include "json.h"
 
-static void write_string(FILE *out, const char *s)
+/* Bytes of the UTF-8 character at @s, which is not ASCII; 0: it is none (RFC 3629: nothing too long, no surrogates, at most U+10FFFF). */
+static int utf8_length(const unsigned char *s)
 {
+	int n = *s >= 0xc2 && *s <= 0xdf ? 2 : *s >= 0xe0 && *s <= 0xef ? 3 : *s >= 0xf0 && *s <= 0xf4 ? 4 : 0;
+
+	for (int i = 1; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	if ((*s == 0xe0 && s[1] < 0xa0) || (*s == 0xed && s[1] > 0x9f) || (*s == 0xf0 && s[1] < 0x90) || (*s == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+static void write_string(FILE *out, const char *text)
+{
+	const unsigned char *s = (const unsigned char *)text;
+
 	fputc('"', out);
 	for (; *s; s++) {
-		unsigned char c = *s;
+		int n = *s >= 0x80 ? utf8_length(s) : 1;
 
-		if (c == '"' || c == '\\')
-			fprintf(out, "\\%c", c);
-		else if (c < 0x20 || c >= 0x7f)
-			fprintf(out, "\\u%04x", c);
-		else
-			fputc(c, out);
+		if (*s == '"' || *s == '\\') {
+			fprintf(out, "\\%c", *s);
+		} else if (*s < 0x20 || *s == 0x7f) {
+			fprintf(out, "\\u%04x", *s);
+		} else if (!n) {
+			fputs("\\ufffd", out);
+		} else {
+			fwrite(s, 1, n, out);
+			s += n - 1;
+		}
 	}
 	fputc('"', out);
 }

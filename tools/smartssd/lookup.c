@@ -7,7 +7,6 @@
 #include <unistd.h>
 #include "commands.h"
 #include "operator.h"
-#include "progress.h"
 
 #define VERB "lookup"
 
@@ -96,68 +95,21 @@ static int gather(struct lookup_args *a)
 	return 0;
 }
 
-static void print_result(const struct lookup_args *a, struct smartssd_device *dev, const struct smartssd_report *report)
+static int pool(void *ctx, struct smartssd_device *dev, void *y, struct smartssd_report *report, const struct smartssd_progress *progress,
+		struct smartssd_error *err)
 {
-	struct json j = { .out = stdout };
-	struct smartssd_query q = { 0 };
-	bool emulated;
-
-	if (smartssd_query(dev, &q))
-		q.features = 0;
-	emulated = q.features & SMARTSSD_FEATURE_EMULATED;
-	if (!a->as_json) {
-		printf("%s: f4 [%llu, %llu], %llu lookups\n  card          %s, %s\n", a->output, (unsigned long long)a->op.bags,
-		       (unsigned long long)a->dim, (unsigned long long)a->op.lookups, smartssd_uri(dev), card_kind(&q));
-		report_text(report, emulated);
-		return;
-	}
-	json_open(&j, NULL, '{');
-	json_text(&j, "output", a->output);
-	json_text(&j, "type", "f4");
-	json_open(&j, "shape", '[');
-	json_uint(&j, NULL, a->op.bags);
-	json_uint(&j, NULL, a->dim);
-	json_close(&j, ']');
-	json_uint(&j, "lookups", a->op.lookups);
-	json_text(&j, "device", smartssd_uri(dev));
-	report_json(&j, report, emulated);
-	json_close(&j, '}');
+	return smartssd_embedding_bag(dev, ctx, y, report, progress, err);
 }
 
 static int compute(struct lookup_args *a)
 {
-	struct smartssd_array y = { .type = SMARTSSD_F4, .ndim = 2, .shape = { a->op.bags, a->dim } };
-	struct smartssd_error err = { "" };
-	struct smartssd_report report;
-	struct smartssd_device *dev;
-	struct progress bar;
-	size_t bytes;
-	float *data;
-	int ret;
+	struct operator_run run = {
+		VERB, "embedding_bag", a->device, a->output, a->progress, a->as_json,
+		.y = { .type = SMARTSSD_F4, .ndim = 2, .shape = { a->op.bags, a->dim } },
+		.count_name = "lookups", .count = a->op.lookups, .compute = pool, .ctx = &a->op,
+	};
 
-	if (__builtin_mul_overflow(a->op.bags, a->dim, &bytes) || __builtin_mul_overflow(bytes, sizeof(float), &bytes))
-		bytes = SIZE_MAX;
-	data = malloc(bytes ?: 1);
-	if (!data) {
-		complain(VERB, "the output is too large for this machine's memory");
-		return 1;
-	}
-	if (card_open(VERB, a->device, "embedding_bag", &dev)) {
-		free(data);
-		return 1;
-	}
-	progress_begin(&bar, "lookup", a->progress);
-	ret = smartssd_embedding_bag(dev, &a->op, data, &report, &(struct smartssd_progress){ progress_step, &bar }, &err);
-	progress_end(&bar);
-	if (ret)
-		complain(VERB, "%s", *err.text ? err.text : strerror(-ret));
-	else if ((ret = smartssd_npy_save(a->output, &y, data, &err)))
-		complain(VERB, "--output: %s", *err.text ? err.text : strerror(-ret));
-	else
-		print_result(a, dev, &report);
-	smartssd_close(dev);
-	free(data);
-	return ret ? 1 : 0;
+	return operator_run(&run);
 }
 
 int cmd_lookup(int argc, char **argv)

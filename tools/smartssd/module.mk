@@ -10,6 +10,8 @@ VERB_LIBS += -lnvme -lz
 $(B)/smartssd: $$(TOOL_OBJ) $$(VERB_OBJ) $$(LIB_OBJ) $$(CARD_OBJ) $$(CORE_OBJ)
 	$(CC) $(LDFLAGS) -pthread $(sort $^) $(VERB_LIBS) $(LIB_LIBS) -lm -o $@
 
+$(B)/tools/smartssd/main.o $(B)/san/tools/smartssd/main.o: CPPFLAGS += -DVERSION='"$(LIB_VERSION)"'
+
 all: $(B)/smartssd
 
 # The same with the sanitizers, for tests with malformed files. It finds kernels.xclbin by SMARTSSD_LIBDIR.

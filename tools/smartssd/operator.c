@@ -6,7 +6,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "../../runtime/whole.h"
 #include "operator.h"
+#include "progress.h"
+#include "text.h"
 
 uint32_t p2p_flags(unsigned choice)
 {
@@ -227,20 +230,20 @@ int zero_points(const char *verb, const char *option, const char *text, uint32_t
 	return *out ? 0 : 1;
 }
 
-static int load_kernels(const char *verb, struct smartssd_device *dev, const char *kernel)
+static int load_kernels(const char *verb, struct smartssd_device *dev, const char *kernel, const char *xclbin)
 {
 	struct smartssd_error err = { "" };
 	char path[4096];
 	int ret;
 
-	if (smartssd_find_file("kernels.xclbin", path, sizeof(path))) {
-		complain(verb, "kernels.xclbin is not there: run 'make', or set SMARTSSD_LIBDIR to the folder that has it");
+	if (smartssd_find_file(xclbin, path, sizeof(path))) {
+		complain(verb, "%s is not there: run 'make', or set SMARTSSD_LIBDIR to the folder that has it", xclbin);
 		return 1;
 	}
 	ret = smartssd_xclbin_load_file(dev, path, &err);
 	if (ret == -EPERM) {
-		complain(verb, "%s has no xclbin with kernel %s loaded, and loading %s needs root: run this once with sudo",
-			 smartssd_uri(dev), kernel, path);
+		complain(verb, "%s has no xclbin loaded, and loading one with kernel %s needs root: run this once with sudo, or 'sudo smartssd "
+			       "xclbin load %s --device %s'", smartssd_uri(dev), kernel, path, smartssd_uri(dev));
 		return 1;
 	}
 	if (ret) {
@@ -254,7 +257,29 @@ static int load_kernels(const char *verb, struct smartssd_device *dev, const cha
 	return 0;
 }
 
-int card_open(const char *verb, const char *uri, const char *kernel, struct smartssd_device **out)
+/* What somebody loaded may be in use by others: only who says so takes it away. An embedded card has nobody else. */
+static int provide_kernel(const char *verb, struct smartssd_device *dev, const char *kernel, const char *xclbin)
+{
+	struct smartssd_query q;
+	char uuid[UUID_TEXT];
+	int ret = smartssd_query(dev, &q);
+
+	if (ret) {
+		complain(verb, "%s does not answer: %s", smartssd_uri(dev), strerror(-ret));
+		return 1;
+	}
+	if (smartssd_find_kernel(dev, kernel))
+		return 0;
+	if (q.nr_cus && !(q.features & SMARTSSD_FEATURE_EMBEDDED)) {
+		complain(verb, "%s has no kernel %s: xclbin %s is loaded, perhaps for somebody else; 'smartssd xclbin load "
+			       "%s --device %s' replaces it on purpose", smartssd_uri(dev), kernel, uuid_text(q.uuid, uuid), xclbin,
+			 smartssd_uri(dev));
+		return 1;
+	}
+	return load_kernels(verb, dev, kernel, xclbin);
+}
+
+int card_open_with(const char *verb, const char *uri, const char *kernel, const char *xclbin, struct smartssd_device **out)
 {
 	struct smartssd_error err = { "" };
 	int ret = smartssd_open(uri, out, &err);
@@ -263,13 +288,15 @@ int card_open(const char *verb, const char *uri, const char *kernel, struct smar
 		complain(verb, "%s", *err.text ? err.text : strerror(-ret));
 		return 1;
 	}
-	if (smartssd_find_kernel(*out, kernel))
-		return 0;
-	if (load_kernels(verb, *out, kernel)) {
+	ret = provide_kernel(verb, *out, kernel, xclbin);
+	if (ret)
 		smartssd_close(*out);
-		return 1;
-	}
-	return 0;
+	return ret;
+}
+
+int card_open(const char *verb, const char *uri, const char *kernel, struct smartssd_device **out)
+{
+	return card_open_with(verb, uri, kernel, "kernels.xclbin", out);
 }
 
 const char *card_kind(const struct smartssd_query *q)
@@ -359,4 +386,87 @@ void report_json(struct json *j, const struct smartssd_report *report, bool emul
 	json_bool(j, "emulated", emulated);
 	json_text(j, "path", report_path(report));
 	json_text(j, "peer_reason", smartssd_peer_reason_name(report->peer_reason));
+}
+
+static void print_run(const struct operator_run *run, struct smartssd_device *dev, const struct smartssd_report *report)
+{
+	struct json j = { .out = stdout };
+	struct smartssd_query q = { 0 };
+	bool emulated;
+
+	if (smartssd_query(dev, &q))
+		q.features = 0;
+	emulated = q.features & SMARTSSD_FEATURE_EMULATED;
+	if (!run->as_json) {
+		printf("%s: %s [", run->output, smartssd_type_name(run->y.type));
+		for (uint32_t i = 0; i < run->y.ndim; i++)
+			printf("%s%llu", i ? ", " : "", (unsigned long long)run->y.shape[i]);
+		putchar(']');
+		if (run->count_name)
+			printf(", %llu %s", (unsigned long long)run->count, run->count_name);
+		printf("\n  card          %s, %s\n", smartssd_uri(dev), card_kind(&q));
+		report_text(report, emulated);
+		return;
+	}
+	json_open(&j, NULL, '{');
+	json_text(&j, "output", run->output);
+	json_text(&j, "type", smartssd_type_name(run->y.type));
+	json_open(&j, "shape", '[');
+	for (uint32_t i = 0; i < run->y.ndim; i++)
+		json_uint(&j, NULL, run->y.shape[i]);
+	json_close(&j, ']');
+	if (run->count_name)
+		json_uint(&j, run->count_name, run->count);
+	json_text(&j, "device", smartssd_uri(dev));
+	report_json(&j, report, emulated);
+	json_close(&j, '}');
+}
+
+static int compute(const struct operator_run *run, struct smartssd_device *dev, void *y)
+{
+	struct smartssd_error err = { "" };
+	struct smartssd_report report;
+	struct progress bar;
+	int ret;
+
+	progress_begin(&bar, run->verb, run->progress);
+	ret = run->compute(run->ctx, dev, y, &report, &(struct smartssd_progress){ progress_step, &bar }, &err);
+	progress_end(&bar);
+	if (ret)
+		complain(run->verb, "%s", *err.text ? err.text : strerror(-ret));
+	else if ((ret = smartssd_npy_save(run->output, &run->y, y, &err)))
+		complain(run->verb, "--output: %s", *err.text ? err.text : strerror(-ret));
+	else
+		print_run(run, dev, &report);
+	return ret ? 1 : 0;
+}
+
+int operator_run(const struct operator_run *run)
+{
+	uint64_t bytes = smartssd_type_bytes(run->y.type);
+	struct smartssd_error err = { "" };
+	struct smartssd_device *dev;
+	void *y;
+	int ret;
+
+	/* Say it before the work, not after it. */
+	if (smartssd_whole_check(run->output, &err)) {
+		complain(run->verb, "--output: %s", err.text);
+		return 1;
+	}
+	for (uint32_t i = 0; i < run->y.ndim; i++)
+		if (__builtin_mul_overflow(bytes, run->y.shape[i], &bytes))
+			bytes = SIZE_MAX;
+	y = malloc(bytes ?: 1);
+	if (!y) {
+		complain(run->verb, "the output is too large for this machine's memory");
+		return 1;
+	}
+	ret = card_open(run->verb, run->device, run->kernel, &dev);
+	if (!ret) {
+		ret = compute(run, dev, y);
+		smartssd_close(dev);
+	}
+	free(y);
+	return ret;
 }

@@ -38,10 +38,34 @@ int scales(const char *verb, const char *option, const char *text, float **out, 
 int zero_points(const char *verb, const char *option, const char *text, uint32_t type, int32_t **out, uint32_t *count, uint32_t *given);
 bool zero_point_fits(int32_t value, uint32_t type);
 
-/* Open the card, and load kernels.xclbin when no CU of @kernel is there. */
+/*
+ * Open the card. When no CU of @kernel is there, load kernels.xclbin; but not in the place of another xclbin, unless the card is
+ * embedded and so nobody else's.
+ */
 int card_open(const char *verb, const char *uri, const char *kernel, struct smartssd_device **out);
+/* The same with another xclbin of this project. */
+int card_open_with(const char *verb, const char *uri, const char *kernel, const char *xclbin, struct smartssd_device **out);
 /* "the emulated card in this process", ... */
 const char *card_kind(const struct smartssd_query *q);
+
+/* An operator with one output file. */
+struct operator_run {
+	const char *verb;
+	const char *kernel;
+	const char *device; /* URI or NULL */
+	const char *output;
+	unsigned progress; /* of PROGRESS_CHOICES */
+	bool as_json;
+	struct smartssd_array y; /* its type and shape */
+	const char *count_name;	 /* one more thing to report, or NULL */
+	uint64_t count;
+	int (*compute)(void *ctx, struct smartssd_device *dev, void *y, struct smartssd_report *report,
+		       const struct smartssd_progress *progress, struct smartssd_error *err);
+	void *ctx;
+};
+
+/* See that the output can be written, open the card, compute, write, report. The exit status; what was wrong has been said. */
+int operator_run(const struct operator_run *run);
 
 /* Bytes that went over the host link, by the counters. */
 uint64_t host_link_bytes(const struct smartssd_report *report);

@@ -159,18 +159,24 @@ int options_parse(const struct option_table *table, int argc, char **argv)
 {
 	struct option longs[MAX_SPECS + 2] = { 0 };
 	bool seen[MAX_SPECS] = { 0 };
-	int c;
+	int c, output = 'o';
 
 	for (unsigned i = 0; i < table->nr && i < MAX_SPECS; i++)
 		longs[i] = (struct option){ table->specs[i].name, table->specs[i].kind == OPTION_FLAG ? no_argument : required_argument, NULL,
 					    256 + i };
+	/* The one short option beside -h: -o where there is an --output. */
+	for (unsigned i = 0; i < table->nr && i < MAX_SPECS; i++)
+		if (!strcmp(table->specs[i].name, "output"))
+			output = 256 + (int)i;
 	longs[table->nr] = (struct option){ "help", no_argument, NULL, 'h' };
 
 	opterr = 0;
 	optind = 0;
-	while ((c = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, output == 'o' ? ":h" : ":ho:", longs, NULL)) != -1) {
 		const char *word = argv[optind - 1];
 
+		if (c == 'o')
+			c = output;
 		if (c == 'h') {
 			print_help(table);
 			return -1;

@@ -2,8 +2,8 @@
 /*
  * Options of a verb, as a table: one place that parses, complains and prints --help, so that all verbs behave alike.
  *
- * Only long options ("--stride 2,2" or "--stride=2,2"), and -h. A wrong option gives one line on standard error and 2, the exit status
- * for wrong usage.
+ * Only long options ("--stride 2,2" or "--stride=2,2"), -h, and -o for --output where a verb has that. A wrong option gives one line on
+ * standard error and 2, the exit status for wrong usage.
  */
 #ifndef SMARTSSD_OPTIONS_H
 #define SMARTSSD_OPTIONS_H

@@ -28,10 +28,25 @@ static void add(struct args *a, const char *fmt, ...)
 	a->n++;
 }
 
+/* In a list of KEY=VALUE a comma of the value's own is written twice. */
+static char *value(const char *text)
+{
+	char *out = malloc(2 * strlen(text) + 1), *p = out;
+
+	if (!out)
+		abort();
+	do {
+		if (*text == ',')
+			*p++ = ',';
+		*p++ = *text;
+	} while (*text++);
+	return out;
+}
+
 static void share(struct args *a, const char *tag, const char *path, bool readonly)
 {
 	add(a, "-fsdev");
-	add(a, "local,id=fs-%s,path=%s,security_model=none,multidevs=remap%s", tag, path, readonly ? ",readonly=on" : "");
+	add(a, "local,id=fs-%s,path=%s,security_model=none,multidevs=remap%s", tag, value(path), readonly ? ",readonly=on" : "");
 	add(a, "-device");
 	add(a, "virtio-9p-pci,fsdev=fs-%s,mount_tag=%s", tag, tag);
 }
@@ -45,7 +60,7 @@ static const char *aio(void)
 static void add_card(struct args *a, const struct vm_options *opt, const struct vm_files *files, int i)
 {
 	bool with_ssd = opt->topology != VM_ALONE;
-	char ssd_bus[32], fpga_bus[32];
+	char ssd_bus[32], fpga_bus[32], *dir = value(files->dir);
 
 	if (opt->topology == VM_SPLIT) {
 		add(a, "-device");
@@ -69,14 +84,14 @@ static void add_card(struct args *a, const struct vm_options *opt, const struct 
 	if (with_ssd) {
 		add(a, "-drive");
 		if (i == 0 && opt->drive)
-			add(a, "file=%s,if=none,format=raw%s,id=ns%d", opt->drive, aio(), i);
+			add(a, "file=%s,if=none,format=raw%s,id=ns%d", value(opt->drive), aio(), i);
 		else
-			add(a, "file=%s/ssd%d.img,if=none,format=raw%s,id=ns%d", files->dir, i, aio(), i);
+			add(a, "file=%s/ssd%d.img,if=none,format=raw%s,id=ns%d", dir, i, aio(), i);
 		add(a, "-device");
 		add(a, "nvme,drive=ns%d,serial=SMARTSSD%04d,bus=%s,logical_block_size=%d,physical_block_size=%d", i, i, ssd_bus, opt->lba, opt->lba);
 	}
 	add(a, "-chardev");
-	add(a, "socket,path=%s/card%d.sock,id=card%d", files->dir, i, i);
+	add(a, "socket,path=%s/card%d.sock,id=card%d", dir, i, i);
 	add(a, "-device");
 	add(a, "ivshmem-doorbell,id=fpga%d,vectors=16,chardev=card%d,bus=%s", i, i, fpga_bus);
 }
@@ -88,7 +103,7 @@ char **vm_qemu_argv(const struct vm_options *opt, const struct vm_files *files)
 
 	if (!a)
 		abort();
-	add(a, "qemu-system-x86_64");
+	add(a, VM_QEMU);
 	add(a, "-M");
 	add(a, "q35");
 	add(a, "-accel");
@@ -110,7 +125,7 @@ char **vm_qemu_argv(const struct vm_options *opt, const struct vm_files *files)
 	add(a, "-append");
 	add(a, "console=ttyS0 quiet loglevel=7 panic=-1 oops=panic nokaslr %s", opt->append ? opt->append : "");
 	add(a, "-chardev");
-	add(a, "file,id=klog,path=%s", files->klog);
+	add(a, "file,id=klog,path=%s", value(files->klog));
 	add(a, "-serial");
 	add(a, "chardev:klog");
 	add(a, "-device");
@@ -126,7 +141,7 @@ char **vm_qemu_argv(const struct vm_options *opt, const struct vm_files *files)
 		add_card(a, opt, files, i);
 	if (opt->virtio_disk) {
 		add(a, "-drive");
-		add(a, "file=%s/virtio.img,if=virtio,format=raw", files->dir);
+		add(a, "file=%s/virtio.img,if=virtio,format=raw", value(files->dir));
 	}
 	if (opt->trace) {
 		add(a, "-trace");

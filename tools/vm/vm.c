@@ -20,10 +20,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 #include "../../runtime/libsmartssd.h"
 #include "../smartssd/commands.h"
+#include "../smartssd/progress.h"
 #include "vm.h"
 
 extern char **environ;
@@ -32,7 +32,8 @@ static struct vm_files files;
 static pid_t card_pid[VM_MAX_CARDS], qemu_pid;
 static volatile sig_atomic_t stop_signal;
 static struct termios saved_tty;
-static bool tty_changed;
+static bool tty_changed, told_late;
+static double deadline; /* 0: none */
 
 static const char usage[] =
 	"usage: smartssd vm [OPTION...] [-- COMMAND [ARG...]]\n"
@@ -72,12 +73,17 @@ static void on_signal(int sig)
 	stop_signal = sig;
 }
 
-static double now(void)
+/* The exit status when a signal came or the time is over, which is said; 0: go on. */
+static int stopped(const struct vm_options *opt)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec * 1e-9;
+	if (stop_signal)
+		return 128 + stop_signal;
+	if (!deadline || seconds_now() <= deadline)
+		return 0;
+	if (!told_late)
+		fail("not done after %d s: ended", opt->timeout_s);
+	told_late = true;
+	return 124;
 }
 
 /* ---- small files ---- */
@@ -92,6 +98,7 @@ static int write_file(const char *path, const void *data, size_t bytes)
 	return ret;
 }
 
+/* A zero follows the bytes. */
 static void *read_file(const char *path, size_t *bytes)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -104,6 +111,8 @@ static void *read_file(const char *path, size_t *bytes)
 			free(p);
 			p = NULL;
 		}
+		if (p)
+			((char *)p)[st.st_size] = 0;
 		*bytes = st.st_size;
 	}
 	if (fd >= 0)
@@ -174,7 +183,10 @@ static int run_and_wait(char **argv)
 	int status = 0;
 	pid_t pid = spawn(argv, false);
 
-	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+	while (pid > 0 && waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			pid = -1;
+	if (pid < 0)
 		return -1;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
@@ -294,14 +306,74 @@ static int make_image(const struct vm_options *opt, int i)
 
 /* ---- kernel and module ---- */
 
+/*
+ * Run build-kernel.sh in a process group of its own, because it has compilers below it, and take the folder that it prints. It ends
+ * when we are stopped or the time is over.
+ */
+static int run_script(const struct vm_options *opt, char *script, const char *flavour, bool only_path, char dir[PATH_MAX])
+{
+	char *argv[] = { "bash", script, (char *)flavour, only_path ? "--path" : NULL, NULL };
+	pid_t parent = getpid(), pid;
+	int out[2], status = 0, patience;
+	size_t used = 0;
+	ssize_t n = -1;
+
+	dir[0] = 0;
+	if (pipe2(out, O_CLOEXEC))
+		return fail("%s: %s", script, strerror(errno));
+	pid = fork();
+	if (!pid) {
+		setpgid(0, 0);
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (getppid() != parent || dup2(open("/dev/null", O_RDONLY), 0) < 0 || dup2(out[1], 1) < 0)
+			_exit(1);
+		execvp(argv[0], argv);
+		fprintf(stderr, "smartssd vm: cannot run %s: %s\n", argv[0], strerror(errno));
+		_exit(127);
+	}
+	close(out[1]);
+	if (pid < 0) {
+		close(out[0]);
+		return fail("%s: %s", script, strerror(errno));
+	}
+	setpgid(pid, pid); /* whoever of the two comes first */
+	/* Until it closes its output, which is when it ends. */
+	while (!stopped(opt) && n) {
+		struct pollfd p = { .fd = out[0], .events = POLLIN };
+
+		if (poll(&p, 1, 100) <= 0)
+			continue;
+		n = read(out[0], dir + used, PATH_MAX - 1 - used);
+		if (n > 0)
+			used += n;
+		else if (n < 0 && errno != EINTR)
+			break;
+	}
+	dir[used] = 0;
+	dir[strcspn(dir, "\n")] = 0;
+	close(out[0]);
+	if (stopped(opt)) {
+		kill(-pid, SIGTERM);
+		/* It takes its half-made files away. */
+		for (patience = 0; patience < 500 && !waitpid(pid, &status, WNOHANG); patience++)
+			usleep(20000);
+		kill(-pid, SIGKILL);
+		if (patience == 500)
+			waitpid(pid, &status, 0);
+		return -1;
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) && !WEXITSTATUS(status) && dir[0] ? 0 : -1;
+}
+
 static int find_kernel(struct vm_options *opt)
 {
 	static const char *const order[] = { "plain", "debug" };
-	char script[PATH_MAX], cmd[2 * PATH_MAX + 64], dir[PATH_MAX] = "";
+	char script[PATH_MAX], dir[PATH_MAX];
 	const char *flavour = opt->kernel;
 	bool found = false;
 	size_t i;
-	FILE *f;
 
 	if (flavour && strchr(flavour, '/')) {
 		snprintf(files.kernel, sizeof(files.kernel), "%s/bzImage", flavour);
@@ -316,27 +388,16 @@ static int find_kernel(struct vm_options *opt)
 	for (i = 0; i < 2 && !found; i++) {
 		if (opt->kernel && strcmp(opt->kernel, order[i]))
 			continue;
-		/* the last round, or the only candidate, may build */
-		snprintf(cmd, sizeof(cmd), "bash '%s' %s --path", script, order[i]);
-		f = popen(cmd, "re");
-		if (!f || !fgets(dir, sizeof(dir), f))
-			dir[0] = 0;
-		if (f)
-			pclose(f);
-		dir[strcspn(dir, "\n")] = 0;
+		if (run_script(opt, script, order[i], true, dir))
+			return stopped(opt) ? -1 : fail("no guest kernel: %s failed", script);
 		snprintf(files.kernel, sizeof(files.kernel), "%.*s/bzImage", PATH_MAX - 16, dir);
-		found = dir[0] && !access(files.kernel, R_OK);
+		found = !access(files.kernel, R_OK);
 		flavour = order[i];
 	}
 	if (!found) {
 		flavour = opt->kernel ? opt->kernel : "plain";
-		snprintf(cmd, sizeof(cmd), "bash '%s' %s", script, flavour);
-		f = popen(cmd, "re");
-		if (!f || !fgets(dir, sizeof(dir), f))
-			dir[0] = 0;
-		if (f && pclose(f))
-			return fail("no guest kernel");
-		dir[strcspn(dir, "\n")] = 0;
+		if (run_script(opt, script, flavour, false, dir))
+			return stopped(opt) ? -1 : fail("no guest kernel: %s failed", script);
 		snprintf(files.kernel, sizeof(files.kernel), "%.*s/bzImage", PATH_MAX - 16, dir);
 	}
 	if (!opt->module) {
@@ -398,7 +459,6 @@ static void serve_request(void)
 		free(text); /* still being written */
 		return;
 	}
-	text[bytes] = 0;
 	if (sscanf(text, "kill-card %d", &card) == 1 && card >= 0 && card < VM_MAX_CARDS && card_pid[card] > 0) {
 		kill(card_pid[card], SIGKILL);
 		waitpid(card_pid[card], NULL, 0);
@@ -411,14 +471,13 @@ static void serve_request(void)
 
 static int boot(const struct vm_options *opt)
 {
-	double end = opt->timeout_s ? now() + opt->timeout_s : 0;
 	char path[PATH_MAX + 16], *text;
 	int i, status = 0, code = 125;
-	size_t bytes;
+	size_t bytes = 0;
 
 	for (i = 0; i < opt->cards; i++)
 		if (start_card(opt, i))
-			return 125;
+			return stopped(opt) ?: 125;
 	if (isatty(0) && !tcgetattr(0, &saved_tty))
 		tty_changed = true;
 	qemu_pid = spawn(vm_qemu_argv(opt, &files), true);
@@ -427,12 +486,8 @@ static int boot(const struct vm_options *opt)
 			qemu_pid = 0;
 			break;
 		}
-		if (stop_signal)
-			return 128 + stop_signal;
-		if (end && now() > end) {
-			fail("not done after %d s: ended", opt->timeout_s);
-			return 124;
-		}
+		if (stopped(opt))
+			return stopped(opt);
 		serve_request();
 		usleep(10000);
 	}
@@ -442,7 +497,7 @@ static int boot(const struct vm_options *opt)
 		code = atoi(text);
 	else
 		fail("the guest ended without saying how; its last words:");
-	if (!text) {
+	if (!text || !bytes) {
 		char *argv[] = { "tail", "-n", "25", files.klog, NULL };
 
 		run_and_wait(argv);
@@ -451,11 +506,29 @@ static int boot(const struct vm_options *opt)
 	return code;
 }
 
+/* As execvp() finds it. */
+static bool in_path(const char *name)
+{
+	const char *p = getenv("PATH"), *end;
+	char path[PATH_MAX];
+
+	for (p = p ? p : "/usr/bin:/bin"; p; p = *end ? end + 1 : NULL) {
+		end = strchrnul(p, ':');
+		if (snprintf(path, sizeof(path), "%.*s/%s", end > p ? (int)(end - p) : 1, end > p ? p : ".", name) < (int)sizeof(path) &&
+		    !access(path, X_OK))
+			return true;
+	}
+	return false;
+}
+
 static int prepare(struct vm_options *opt)
 {
 	const char *tmp = getenv("TMPDIR");
 	int i;
 
+	/* before a kernel is built for many minutes */
+	if (!in_path(VM_QEMU))
+		return fail(VM_QEMU " is not there: apt-get install qemu-system-x86");
 	snprintf(files.dir, sizeof(files.dir), "%.1000s/smartssd-vm-XXXXXX", tmp && *tmp ? tmp : "/tmp");
 	if (!mkdtemp(files.dir)) {
 		files.dir[0] = 0;
@@ -548,7 +621,7 @@ static int parse_options(int argc, char **argv, struct vm_options *opt)
 			break;
 		case 'h':
 			fputs(usage, stdout);
-			exit(0);
+			return 1;
 		default:
 			fputs(usage, stderr);
 			return -1;
@@ -573,12 +646,14 @@ int cmd_vm(int argc, char **argv)
 	struct sigaction sa = { .sa_handler = on_signal };
 	int code;
 
-	if (parse_options(argc, argv, &opt))
-		return 2;
+	code = parse_options(argc, argv, &opt);
+	if (code)
+		return code > 0 ? 0 : 2;
+	deadline = opt.timeout_s ? seconds_now() + opt.timeout_s : 0;
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGHUP, &sa, NULL);
-	code = prepare(&opt) ? 125 : boot(&opt);
+	code = prepare(&opt) ? stopped(&opt) ?: 125 : stopped(&opt) ?: boot(&opt);
 	if (opt.strict && vm_scan_log(files.klog)) {
 		fail("the guest's kernel log is not clean (program's exit status was %d)", code);
 		code = 70;

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #define VM_MAX_CARDS 8
+#define VM_QEMU	     "qemu-system-x86_64"
 
 enum vm_topology {
 	VM_SWITCH, /* SSD and FPGA behind one switch, as in the drive */
@@ -17,7 +18,7 @@ enum vm_topology {
 
 struct vm_options {
 	const char *kernel;   /* "plain", "debug", a folder made by build-kernel.sh, or NULL: what is built, plain first */
-	const char *module;   /* smartssd.ko; NULL: of the build tree; "": none */
+	const char *module;   /* smartssd.ko; NULL: of the build tree; "none": none */
 	const char *params;   /* module parameters */
 	const char *fs;	      /* "ext4", "xfs" or NULL */
 	const char *drive;    /* image of the first card's SSD, or NULL: new ones */

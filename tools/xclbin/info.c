@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../smartssd/json.h"
+#include "../smartssd/text.h"
 #include "xclbin.h"
 
 static const char usage[] = "usage: smartssd xclbin info FILE [--json]\n"
@@ -45,12 +46,6 @@ static const char *kind_name(uint32_t kind)
 static const char *control_name(uint32_t control)
 {
 	return control == SMARTSSD_CONTROL_CHAIN ? "chain" : "hs";
-}
-
-static void uuid_text(const uint8_t *uuid, char out[37])
-{
-	for (int i = 0; i < 16; i++)
-		out += sprintf(out, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", uuid[i]);
 }
 
 /* The driver has no use for clocks, so its parser leaves them out. Section bounds are checked by then. */

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "../../runtime/libsmartssd.h"
+#include "../../runtime/whole.h"
 #include "xclbin.h"
 
 extern char **environ;
@@ -91,47 +93,18 @@ close:
 
 int xb_write_file(const char *path, const void *data, size_t bytes)
 {
-	const char *p = data;
-	mode_t mask = umask(0);
-	struct stat st;
-	char *tmp;
-	int fd;
+	struct smartssd_error err = { "" };
+	struct smartssd_whole file;
+	int ret = smartssd_whole_begin(&file, path, &err);
 
-	umask(mask);
-	/* rename() would replace a device or a pipe by a file */
-	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
-		xb_report("%s: exists and is not a regular file", path);
+	if (ret) {
+		xb_report("%s", err.text);
 		return -1;
 	}
-	if (asprintf(&tmp, "%s.XXXXXX", path) < 0)
-		return -1;
-	fd = mkostemp(tmp, O_CLOEXEC);
-	if (fd < 0) {
-		xb_report("%s: cannot write there: %s", path, strerror(errno));
-		free(tmp);
-		return -1;
-	}
-	while (bytes) {
-		ssize_t n = write(fd, p, bytes);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			goto remove;
-		p += n;
-		bytes -= n;
-	}
-	if (fchmod(fd, 0666 & ~mask) || fsync(fd) || rename(tmp, path))
-		goto remove;
-	close(fd);
-	free(tmp);
-	return 0;
-remove:
-	xb_report("%s: %s", path, strerror(errno));
-	close(fd);
-	unlink(tmp);
-	free(tmp);
-	return -1;
+	ret = smartssd_whole_end(&file, smartssd_whole_write(&file, data, bytes));
+	if (ret)
+		xb_report("%s: %s", path, strerror(-ret));
+	return ret ? -1 : 0;
 }
 
 void xb_sha256(const void *data, size_t bytes, uint8_t digest[32])

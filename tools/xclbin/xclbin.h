@@ -150,5 +150,6 @@ int xb_args_run(const struct args *a, const char *out);
 
 int cmd_xclbin_pack(int argc, char **argv);
 int cmd_xclbin_info(int argc, char **argv);
+int cmd_xclbin_load(int argc, char **argv);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "../../runtime/whole.h"
 #include "image.h"
 
 static int say(struct smartssd_error *err, int ret, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -76,19 +77,27 @@ static int ppm_number(FILE *f, uint32_t *out)
 
 static int load_ppm(const char *path, FILE *f, struct image *out, struct smartssd_error *err)
 {
+	int p = getc(f), kind = getc(f), channels = kind == '5' ? 1 : 3;
 	uint32_t max;
+	size_t n;
 	int ret;
 
-	if (getc(f) != 'P' || getc(f) != '6' || ppm_number(f, &out->width) || ppm_number(f, &out->height) || ppm_number(f, &max))
-		return say(err, -EBADMSG, "%s: neither a PNG nor a binary PPM (P6); convert the picture to one of them", path);
+	if (p != 'P' || (kind != '6' && kind != '5') || ppm_number(f, &out->width) || ppm_number(f, &out->height) || ppm_number(f, &max))
+		return say(err, -EBADMSG, "%s: neither a PNG nor a binary PPM (P6) or PGM (P5); convert the picture to one of them", path);
 	if (max != 255)
 		return say(err, -EOPNOTSUPP, "%s: a PPM with maximum %u; only 255 (8 bits) is read here", path, max);
 	ret = allocate(path, out, err);
-	if (!ret && fread(out->rgb, 3, (size_t)out->width * out->height, f) != (size_t)out->width * out->height) {
+	if (ret)
+		return ret;
+	n = (size_t)out->width * out->height;
+	if (fread(out->rgb, channels, n, f) != n) {
 		ret = say(err, -EBADMSG, "%s: the PPM ends early: it should have %u x %u pixels", path, out->width, out->height);
 		free(out->rgb);
 		out->rgb = NULL;
 	}
+	/* From behind, so that nothing is overwritten before it was read. */
+	for (size_t i = n; i-- > 0 && !ret && channels == 1;)
+		out->rgb[3 * i] = out->rgb[3 * i + 1] = out->rgb[3 * i + 2] = out->rgb[i];
 	return ret;
 }
 
@@ -117,22 +126,24 @@ int image_save(const char *path, const uint8_t *pixels, uint32_t width, uint32_t
 {
 	png_image png = { .version = PNG_IMAGE_VERSION, .width = width, .height = height,
 			  .format = channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB };
-	char name[4096];
-	int ret = 0;
+	struct smartssd_whole file;
+	int ret = smartssd_whole_begin(&file, path, err), fd;
 	FILE *f;
 
-	if (snprintf(name, sizeof(name), "%s.%d.tmp", path, (int)getpid()) >= (int)sizeof(name))
-		return say(err, -ENAMETOOLONG, "%s: the name is too long", path);
-	f = fopen(name, "wbe");
-	if (!f)
-		return say(err, -errno, "%s: %s", path, strerror(errno));
-	if (!png_image_write_to_stdio(&png, f, 0, pixels, 0, NULL))
-		ret = say(err, -EIO, "%s: %s", path, png.message);
-	if (fclose(f) && !ret)
-		ret = say(err, -errno, "%s: %s", path, strerror(errno));
-	if (!ret && rename(name, path))
-		ret = say(err, -errno, "%s: %s", path, strerror(errno));
 	if (ret)
-		unlink(name);
-	return ret;
+		return ret;
+	fd = dup(file.fd);
+	f = fd < 0 ? NULL : fdopen(fd, "wb");
+	if (!f) {
+		ret = -errno;
+		if (fd >= 0)
+			close(fd);
+		return say(err, smartssd_whole_end(&file, ret), "%s: %s", path, strerror(-ret));
+	}
+	if (!png_image_write_to_stdio(&png, f, 0, pixels, 0, NULL))
+		ret = -EIO;
+	if (fclose(f) && !ret)
+		ret = -errno;
+	ret = smartssd_whole_end(&file, ret);
+	return ret ? say(err, ret, "%s: %s", path, ret == -EIO ? png.message : strerror(-ret)) : 0;
 }
