@@ -5,23 +5,14 @@
  * AVX2 versions.
  */
 #include "conv2d_fast.h"
+#include "../scratch.h"
 #include "../simd.h"
 
 #define SEGMENT 512 /* output columns that are accumulated at a time */
 
 void *conv2d_scratch(size_t bytes)
 {
-	static _Thread_local void *memory;
-	static _Thread_local size_t size;
-
-	if (bytes > size) {
-		free(memory);
-		size = (bytes + 65535) & ~(size_t)65535;
-		memory = aligned_alloc(64, size);
-		if (!memory)
-			size = 0;
-	}
-	return memory;
+	return scratch_get(0, bytes);
 }
 
 static uint8_t requantise(const struct conv2d_tile *t, int32_t sum, int32_t bias, float mult)

@@ -2,7 +2,7 @@
 # Kernels against the reference; each test program also with the sanitizers (and fewer repetitions).
 KERNEL_TESTS := $(patsubst tests/kernels/%.c,%,$(wildcard tests/kernels/test_*.c))
 KERNEL_TEST_PROGRAMS := $(KERNEL_TESTS:%=$(B)/tests/kernels/%) $(KERNEL_TESTS:%=$(B)/tests/kernels/%_san)
-KERNEL_TEST_PARTS := random conv2d_case
+KERNEL_TEST_PARTS := random conv2d_case nn_case $(patsubst tests/kernels/%.c,%,$(wildcard tests/kernels/nn_conv_case.c))
 
 $(KERNEL_TESTS:%=$(B)/tests/kernels/%): %: %.o $(KERNEL_TEST_PARTS:%=$(B)/tests/kernels/%.o) $(KERNEL_OBJ) $(REF_OBJ)
 	$(CC) -o $@ $^ $(shell pkg-config --libs check) -lm
@@ -13,7 +13,14 @@ $(KERNEL_TESTS:%=$(B)/tests/kernels/%_san): $(B)/tests/kernels/%_san: $(B)/san/t
 
 TESTS += $(KERNEL_TEST_PROGRAMS)
 
-$(B)/tests/kernels/bench_kernels: %: %.o $(KERNEL_TEST_PARTS:%=$(B)/tests/kernels/%.o) $(KERNEL_OBJ) $(REF_OBJ)
+KERNEL_BENCHES := $(patsubst tests/kernels/%.c,$(B)/tests/kernels/%,$(wildcard tests/kernels/bench_*.c))
+$(KERNEL_BENCHES): %: %.o $(patsubst %,$(B)/tests/kernels/%.o,$(filter-out nn_case,$(KERNEL_TEST_PARTS))) $(KERNEL_OBJ) $(REF_OBJ)
 	$(CC) -o $@ $^ -lm
 
-BENCHES += $(B)/tests/kernels/bench_kernels
+BENCHES += $(KERNEL_BENCHES)
+
+# The same layers through PyTorch, in one run.
+$(B)/tests/kernels/bench_nn_conv_torch: tests/kernels/bench_nn_conv.py $(B)/tests/kernels/bench_nn_conv
+	printf '#!/bin/sh\nexec tests/kernels/bench_nn_conv.py %s\n' $(B)/tests/kernels/bench_nn_conv >$@ && chmod +x $@
+
+BENCHES += $(B)/tests/kernels/bench_nn_conv_torch
