@@ -5,13 +5,12 @@
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib/smartssd
 LIB_VERSION := 0.1.0
-LIB_LIBS := -luring -ldl -lm -pthread
+include runtime/nn/module.mk
+LIB_LIBS := -luring $(NN_LIBS) -ldl -lm -pthread
 
 LIB_SRC := $(wildcard runtime/*.c)
-LIB_OBJ = $(LIB_SRC:%.c=$(B)/%.o) $(CARD_OBJ) $(CORE_OBJ)
-LIB_SAN = $(LIB_SRC:%.c=$(B)/san/%.o) $(CARD_SAN) $(CORE_SAN)
-
-$(B)/runtime/find.o $(B)/san/runtime/find.o: CPPFLAGS += -DLIBDIR='"$(LIBDIR)"'
+LIB_OBJ = $(LIB_SRC:%.c=$(B)/%.o) $(NN_OBJ) $(CARD_OBJ) $(CORE_OBJ)
+LIB_SAN = $(LIB_SRC:%.c=$(B)/san/%.o) $(NN_SAN) $(CARD_SAN) $(CORE_SAN)
 
 .SECONDEXPANSION:
 $(B)/libsmartssd.a: $$(LIB_OBJ)

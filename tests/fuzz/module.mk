@@ -6,19 +6,25 @@ FUZZ_PROGRAMS := $(FUZZ:%=$(B)/tests/fuzz/fuzz_%)
 FUZZ_PARTS := tests/unit_core/xclbin_builder.c $(CORE_SRC)
 $(B)/tests/fuzz/fuzz_npy: $(B)/san/runtime/npy.o $(B)/san/runtime/error.o
 $(B)/fuzz/npy: runtime/npy.c runtime/error.c
+$(B)/tests/fuzz/fuzz_onnx: $(B)/san/tests/nn/sample.o $(NN_GRAPH_SAN) $(B)/san/runtime/error.o
+$(B)/tests/fuzz/fuzz_onnx: private FUZZ_LIBS := $(NN_LIBS) -lm
+$(B)/fuzz/onnx: tests/nn/sample.c $(NN_GRAPH_SRC) $(B)/nn/onnx.pb-c.c kernels/reference/mac.c runtime/error.c
+$(B)/fuzz/onnx: private FUZZ_LIBS := $(NN_LIBS) -lm
+$(B)/fuzz/onnx $(B)/san/tests/fuzz/fuzz_onnx.o: CPPFLAGS += -I$(B)
+$(B)/san/tests/fuzz/fuzz_onnx.o: | $(B)/nn/onnx.pb-c.h
 FUZZ_SECONDS ?= 20
 CLANG ?= clang
 
 $(FUZZ_PROGRAMS): $(B)/tests/fuzz/%: $(B)/san/tests/fuzz/%.o $(B)/san/tests/fuzz/driver.o $(FUZZ_PARTS:%.c=$(B)/san/%.o)
 	@mkdir -p $(@D)
-	$(CC) $(SAN) -o $@ $^
+	$(CC) $(SAN) -o $@ $^ $(FUZZ_LIBS)
 
 TESTS += $(FUZZ_PROGRAMS)
 
 # The driver's hook has nothing to do under libFuzzer, which sees coverage itself.
 $(FUZZ:%=$(B)/fuzz/%): $(B)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/outcome.c tests/fuzz/fuzz.h $(FUZZ_PARTS) $(wildcard driver/core/*.h)
 	@mkdir -p $(@D)
-	$(CLANG) $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(filter %.c,$^) -o $@
+	$(CLANG) $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(filter %.c,$^) $(FUZZ_LIBS) -o $@
 
 fuzz: $(FUZZ_PROGRAMS)
 	@command -v $(CLANG) >/dev/null || { echo "make fuzz needs clang: apt-get install clang"; exit 1; }

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of the graph layer share: onnx*.c, graph.c, infer*.c, fold.c, eval.c, gemm.c, op_*.c. */
+#ifndef SMARTSSD_RUNTIME_NN_GRAPH_IMPL_H
+#define SMARTSSD_RUNTIME_NN_GRAPH_IMPL_H
+
+#include "graph.h"
+
+/* The table of operators, infer.c. */
+struct nn_op_info {
+	const char *name;
+	uint8_t min_in, max_in, max_out; /* max_in 255: any number */
+	uint8_t since;			 /* first opset whose meaning is the one implemented here */
+	int (*infer)(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
+};
+extern const struct nn_op_info nn_op_table[NN_OPS];
+enum nn_op nn_op_find(const char *name); /* NN_OP_NONE */
+
+/* smartssd_fail() with control characters replaced: names come from untrusted files and go to terminals. */
+int nn_fail(struct smartssd_error *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* The same with "Conv 'name': " before it. */
+int nn_node_fail(struct smartssd_error *err, int code, const struct nn_node *node, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* Memory aligned to 64 bytes, for free(); NULL on lack of memory. */
+void *nn_alloc(uint64_t bytes);
+/* Elements and bytes of a shape; -EFBIG beyond NN_MAX_BYTES, -EBADMSG for a negative dimension. Either result may be NULL. */
+int nn_size(enum nn_type type, const struct nn_dims *dims, uint64_t *elements, uint64_t *bytes);
+
+/* Sort, drop, infer; with @fold (bytes and work that it may spend) also evaluate what is constant. */
+struct nn_fold {
+	uint64_t bytes, work;
+};
+int nn_graph_settle(struct nn_graph *graph, struct nn_fold *fold, struct smartssd_error *err);
+int nn_infer_node(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
+/* fold.c: *done when the outputs are constants now and the node is to go. */
+int nn_fold_node(struct nn_graph *graph, const struct nn_node *node, struct nn_fold *fold, bool *done, struct smartssd_error *err);
+/* About how many elementary operations evaluating a node takes; saturates. */
+uint64_t nn_node_work(const struct nn_graph *graph, const struct nn_node *node);
+
+/* infer.c, for infer_conv.c: the tensor of an input (NULL: left out) or output. */
+struct nn_tensor *nn_in(const struct nn_graph *graph, const struct nn_node *node, uint32_t i);
+struct nn_tensor *nn_out(const struct nn_graph *graph, const struct nn_node *node, uint32_t i);
+int nn_set_out(struct nn_graph *graph, const struct nn_node *node, uint32_t i, enum nn_type type, const struct nn_dims *dims,
+	       struct smartssd_error *err);
+int nn_want_type(const struct nn_graph *graph, const struct nn_node *node, uint32_t i, uint32_t types, struct smartssd_error *err);
+#define NN_T(type) (1u << (type))
+#define NN_T_BYTE  (NN_T(NN_U1) | NN_T(NN_I1))
+#define NN_T_ANY   (NN_T_BYTE | NN_T(NN_I4) | NN_T(NN_I8) | NN_T(NN_F4) | NN_T(NN_BOOL))
+/* A scale or zero point of one element, or of @n along an axis. */
+int nn_want_param(const struct nn_graph *graph, const struct nn_node *node, uint32_t i, int64_t n, struct smartssd_error *err);
+int nn_broadcast(const struct nn_dims *a, const struct nn_dims *b, struct nn_dims *out); /* -1: they do not fit */
+
+int nn_infer_conv(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
+int nn_infer_pool(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
+int nn_infer_global_pool(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
+int nn_infer_gemm(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
+int nn_infer_matmul(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
+
+/* One evaluation of one node. */
+struct nn_call {
+	const struct nn_graph *graph;
+	const struct nn_node *node;
+	const struct nn_attrs *a;
+	const void *const *in;
+	void *const *out;
+	const struct nn_tensor *ti[NN_MAX_IN], *to[2]; /* the first ones; NULL: left out */
+	uint64_t n;				       /* elements of output 0 */
+	struct smartssd_error *err;
+};
+int nn_op_conv(const struct nn_call *c);      /* op_conv.c */
+int nn_op_conv_int(const struct nn_call *c);  /* op_conv.c: ConvInteger, QLinearConv */
+int nn_op_gemm(const struct nn_call *c);      /* op_matmul.c */
+int nn_op_matmul(const struct nn_call *c);
+int nn_op_matmul_int(const struct nn_call *c); /* MatMulInteger, QLinearMatMul */
+int nn_op_max_pool(const struct nn_call *c);  /* op_pool.c */
+int nn_op_average_pool(const struct nn_call *c);
+int nn_op_global_pool(const struct nn_call *c);
+int nn_op_add_mul(const struct nn_call *c);   /* op_map.c */
+int nn_op_batch_norm(const struct nn_call *c);
+int nn_op_cast(const struct nn_call *c);
+int nn_op_clip(const struct nn_call *c);
+int nn_op_relu(const struct nn_call *c);
+int nn_op_quantize(const struct nn_call *c);
+int nn_op_dequantize(const struct nn_call *c);
+int nn_op_concat(const struct nn_call *c);    /* op_move.c */
+int nn_op_copy(const struct nn_call *c);
+int nn_op_dropout(const struct nn_call *c);
+int nn_op_pad(const struct nn_call *c);
+int nn_op_shape(const struct nn_call *c);
+int nn_op_transpose(const struct nn_call *c);
+int nn_op_reduce_mean(const struct nn_call *c); /* op_reduce.c */
+int nn_op_softmax(const struct nn_call *c);
+
+/*
+ * gemm.c: c[m][n] += sum over k of a[m][k] * b[k][n], b handed over in panels. pack() fills panel[col / NN_PANEL][k - k0][col % NN_PANEL]
+ * for rows k0 .. k0 + kc - 1 and columns n0 .. n0 + nc - 1 of b; columns beyond, up to a multiple of NN_PANEL, may stay as they are.
+ * Integers: partial sums of at most NN_KC products in 32 bits, which 9-bit operands cannot overflow, then in 64.
+ * Return 0 or -ENOMEM.
+ */
+#define NN_PANEL 16
+#define NN_KC	 384
+#define NN_NC	 128
+typedef void (*nn_pack_f4)(const void *ctx, float *panel, int64_t k0, int64_t kc, int64_t n0, int64_t nc);
+typedef void (*nn_pack_i4)(const void *ctx, int32_t *panel, int64_t k0, int64_t kc, int64_t n0, int64_t nc);
+int nn_gemm_f4(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, nn_pack_f4 pack, const void *ctx, float *c, int64_t ldc);
+/* store() receives finished sums: columns n0 .. n0 + nc - 1 of row m. */
+typedef void (*nn_store_i8)(const void *ctx, int64_t m, int64_t n0, int64_t nc, const int64_t *sum);
+int nn_gemm_i4(int64_t m, int64_t n, int64_t k, const int32_t *a, int64_t lda, nn_pack_i4 pack, const void *ctx, nn_store_i8 store,
+	       const void *store_ctx);
+
+static inline int32_t nn_byte(const void *data, int64_t at, enum nn_type type)
+{
+	return type == NN_I1 ? ((const int8_t *)data)[at] : ((const uint8_t *)data)[at];
+}
+
+static inline void nn_range(enum nn_type type, int32_t *lo, int32_t *hi)
+{
+	*lo = type == NN_I1 ? -128 : 0;
+	*hi = type == NN_I1 ? 127 : 255;
+}
+
+#endif

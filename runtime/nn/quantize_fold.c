@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * fp32 graph -> fp32 graph that computes the same with what a card has.
+ *
+ *   Conv | Gemm -> BatchNormalization   y = (x - mean) * gamma / sqrt(var + epsilon) + beta goes into weights and bias
+ *   BatchNormalization elsewhere, 4-d   becomes a depthwise 1x1 convolution
+ *   MatMul (matrix) -> Add of a vector  Gemm
+ *   Gemm                                alpha and beta go into weights and bias; the bias becomes a vector
+ *   ReduceMean over rows and columns    GlobalAveragePool, and Flatten when it drops the dimensions
+ *   Identity, Dropout                   nothing
+ */
+#include <math.h>
+#include <stdio.h>
+
+#include "quantize_impl.h"
+
+/* Suffixes of new tensors; none is the end of another. */
+static const char *const suffixes[] = { "_folded", "_offsets", "_pooled", NULL };
+
+void nn_namer_init(struct nn_namer *n, const struct nn_graph *g, const char *const *list)
+{
+	for (unsigned i = 0;; i++) {
+		bool taken = false;
+
+		snprintf(n->tag, sizeof(n->tag), i ? "_%u" : "", i + 1);
+		for (uint32_t t = 0; t < g->nr_tensors && !taken; t++) {
+			size_t length = strlen(g->tensors[t].name), tag = strlen(n->tag);
+
+			for (size_t s = 0; list[s] && !taken; s++) {
+				size_t suffix = strlen(list[s]);
+
+				taken = length >= suffix + tag && !strcmp(g->tensors[t].name + length - tag, n->tag) &&
+					!memcmp(g->tensors[t].name + length - tag - suffix, list[s], suffix);
+			}
+		}
+		/* There are fewer tensors than tags. */
+		if (!taken)
+			return;
+	}
+}
+
+const char *nn_namer_make(struct nn_namer *n, const char *base, const char *suffix)
+{
+	char *text;
+
+	if (asprintf(&text, "%s%s%s", base, suffix, n->tag) < 0)
+		text = NULL;
+	free(n->text);
+	n->text = text;
+	return text;
+}
+
+static int add_index(uint32_t **array, uint32_t *nr, uint32_t value)
+{
+	uint32_t *more = realloc(*array, (*nr + 1ull) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	*array = more;
+	more[(*nr)++] = value;
+	return 0;
+}
+
+int nn_add_input(struct nn_graph *g, uint32_t t)
+{
+	g->tensors[t].is_input = true;
+	return add_index(&g->inputs, &g->nr_inputs, t);
+}
+
+int nn_add_output(struct nn_graph *g, uint32_t t)
+{
+	g->tensors[t].is_output = true;
+	return add_index(&g->outputs, &g->nr_outputs, t);
+}
+
+struct folder {
+	const struct nn_graph *from;
+	struct nn_graph *to;
+	struct nn_namer namer;
+	uint32_t *map;	/* tensor of from -> tensor of to; NN_NOWHERE: not there yet */
+	bool *gone;	/* nodes that went into another */
+	uint32_t folded;
+	bool failed;	/* lack of memory, looked at in the end */
+};
+
+/* An index or NN_NOWHERE from the graph's functions; the latter fails the whole. */
+static uint32_t made(struct folder *f, uint32_t index)
+{
+	f->failed |= index == NN_NOWHERE;
+	return index;
+}
+
+static uint32_t use(struct folder *f, uint32_t t)
+{
+	const struct nn_tensor *from;
+
+	if (t == NN_NOWHERE)
+		return NN_NOWHERE;
+	from = &f->from->tensors[t];
+	if (f->map[t] == NN_NOWHERE)
+		f->map[t] = made(f, from->data ? nn_graph_add_constant(f->to, from->name, from->type, &from->dims, from->data) :
+						 nn_graph_add_tensor(f->to, from->name, from->type, &from->dims));
+	return f->map[t];
+}
+
+static const struct nn_tensor *constant(const struct folder *f, const struct nn_node *n, uint32_t i)
+{
+	const struct nn_tensor *t = i < n->nr_in && n->in[i] != NN_NOWHERE ? &f->from->tensors[n->in[i]] : NULL;
+
+	return t && t->data && t->type == NN_F4 ? t : NULL;
+}
+
+static bool left_out(const struct nn_node *n, uint32_t i)
+{
+	return i >= n->nr_in || n->in[i] == NN_NOWHERE;
+}
+
+static uint32_t add_vector(struct folder *f, const char *base, const char *suffix, int64_t n, const float *data)
+{
+	struct nn_dims dims = { 1, { n } };
+
+	return made(f, nn_graph_add_constant(f->to, nn_namer_make(&f->namer, base, suffix), NN_F4, &dims, data));
+}
+
+/* gamma / sqrt(var + epsilon) and beta - mean * that, in double precision. False when the parameters are not constant. */
+static bool norm_terms(const struct folder *f, const struct nn_node *bn, int64_t channels, double *times, double *plus)
+{
+	const struct nn_tensor *p[4];
+
+	for (uint32_t i = 0; i < 4; i++) {
+		p[i] = constant(f, bn, i + 1);
+		if (!p[i] || nn_count(&p[i]->dims) != channels)
+			return false;
+	}
+	for (int64_t c = 0; c < channels; c++) {
+		times[c] = ((const float *)p[0]->data)[c] / sqrt((double)((const float *)p[3]->data)[c] + bn->attrs.epsilon);
+		plus[c] = ((const float *)p[1]->data)[c] - ((const float *)p[2]->data)[c] * times[c];
+	}
+	return true;
+}
+
+static bool only_output(const struct nn_node *n)
+{
+	for (uint32_t i = 1; i < n->nr_out; i++)
+		if (n->out[i] != NN_NOWHERE)
+			return false;
+	return n->nr_out && n->out[0] != NN_NOWHERE;
+}
+
+/* The bias of a Conv or Gemm as one value for each channel; false when it is something else. */
+static bool bias_terms(const struct folder *f, const struct nn_node *n, int64_t channels, double *out)
+{
+	const struct nn_tensor *b = constant(f, n, 2);
+
+	memset(out, 0, (size_t)channels * sizeof(*out));
+	if (left_out(n, 2))
+		return true;
+	/* All of its elements in the last dimension: it broadcasts over the others. */
+	if (!b || (nn_count(&b->dims) != 1 && (!b->dims.n || b->dims.d[b->dims.n - 1] != channels || nn_count(&b->dims) != channels)))
+		return false;
+	for (int64_t c = 0; c < channels; c++)
+		out[c] = ((const float *)b->data)[nn_count(&b->dims) == 1 ? 0 : c];
+	return true;
+}
+
+/*
+ * A Conv or Gemm with constant weights, and the batch normalisation (bn) or addition of a vector (add) behind it. True when it was emitted.
+ * A MatMul becomes a Gemm.
+ */
+static bool fold_weights(struct folder *f, const struct nn_node *n)
+{
+	const struct nn_tensor *w = constant(f, n, 1);
+	uint32_t next = only_output(n) ? nn_sole_user(f->from, n->out[0]) : NN_NOWHERE, axis, in[3], out;
+	const struct nn_node *behind = next == NN_NOWHERE ? NULL : &f->from->nodes[next];
+	bool gemm = n->op == NN_GEMM, matmul = n->op == NN_MATMUL, bn = behind && behind->op == NN_BATCH_NORM && !matmul, add = false;
+	double *times = NULL, *plus = NULL, *bias = NULL;
+	struct nn_attrs attrs = n->attrs;
+	float *data = NULL, *vector = NULL;
+	int64_t channels, count;
+	bool done = false;
+
+	if (!w || w->dims.n < 2 || !only_output(n) || !nn_count(&w->dims))
+		return false;
+	axis = n->op == NN_CONV || (gemm && n->attrs.trans_b) ? 0 : 1;
+	channels = w->dims.d[axis];
+	count = nn_count(&w->dims);
+	if (matmul) {
+		uint32_t other;
+		const struct nn_tensor *b;
+
+		if (!behind || behind->op != NN_ADD || w->dims.n != 2 || f->from->tensors[n->in[0]].dims.n != 2)
+			return false;
+		other = behind->in[0] == n->out[0] ? 1 : 0;
+		b = constant(f, behind, other);
+		if (!b || b->dims.n > 2 || !b->dims.n || b->dims.d[b->dims.n - 1] != channels || nn_count(&b->dims) != channels)
+			return false;
+		add = true;
+		attrs = (struct nn_attrs){ .alpha = 1, .beta = 1 };
+	}
+	bn = bn && only_output(behind) && behind->in[0] == n->out[0];
+	if (!gemm && !bn && !add)
+		return false;
+	times = malloc((size_t)channels * sizeof(*times));
+	plus = malloc((size_t)channels * sizeof(*plus));
+	bias = malloc((size_t)channels * sizeof(*bias));
+	vector = malloc((size_t)channels * sizeof(*vector));
+	data = malloc((size_t)count * sizeof(*data));
+	if (!times || !plus || !bias || !vector || !data) {
+		f->failed = true;
+		goto out;
+	}
+	if (add) {
+		const float *b = constant(f, behind, behind->in[0] == n->out[0] ? 1 : 0)->data;
+
+		for (int64_t c = 0; c < channels; c++)
+			bias[c] = b[c];
+	} else if (!bias_terms(f, n, channels, bias)) {
+		goto out;
+	}
+	if (bn && !norm_terms(f, behind, channels, times, plus)) {
+		bn = false;
+		if (!gemm)
+			goto out;
+	}
+	for (int64_t c = 0; c < channels; c++) {
+		double t = bn ? times[c] : 1, p = bn ? plus[c] : 0;
+
+		vector[c] = (float)(bias[c] * (gemm ? n->attrs.beta : 1) * t + p);
+		times[c] = t * (gemm ? n->attrs.alpha : 1);
+	}
+	for (int64_t i = 0; i < count; i++)
+		data[i] = (float)(((const float *)w->data)[i] * times[axis ? i % channels : i / (count / channels)]);
+	attrs.alpha = attrs.beta = 1;
+	in[0] = use(f, n->in[0]);
+	in[1] = made(f, nn_graph_add_constant(f->to, nn_namer_make(&f->namer, f->from->tensors[n->out[0]].name, "_folded"), NN_F4, &w->dims, data));
+	in[2] = bn || add || !left_out(n, 2) ? add_vector(f, f->from->tensors[n->out[0]].name, "_offsets", channels, vector) : NN_NOWHERE;
+	out = use(f, bn || add ? behind->out[0] : n->out[0]);
+	if (!f->failed)
+		made(f, nn_graph_add_node(f->to, matmul ? NN_GEMM : n->op, n->name, in, in[2] == NN_NOWHERE ? 2 : 3, &out, 1, &attrs));
+	if (bn || add)
+		f->gone[next] = true;
+	f->folded += bn;
+	done = true;
+out:
+	free(times);
+	free(plus);
+	free(bias);
+	free(vector);
+	free(data);
+	return done;
+}
+
+/* Nothing before it to go into. */
+static bool norm_to_depthwise(struct folder *f, const struct nn_node *n)
+{
+	const struct nn_tensor *x = &f->from->tensors[n->in[0]];
+	int64_t channels = x->dims.n == 4 ? x->dims.d[1] : 0;
+	struct nn_attrs attrs = { .kernel = { 1, 1 }, .strides = { 1, 1 }, .dilations = { 1, 1 }, .spatial = 2,
+				  .wide = { { 1, 1 }, { 1, 1 }, { 1, 1 }, { 0 } }, .group = channels };
+	struct nn_dims dims = { 4, { channels, 1, 1, 1 } };
+	double *times, *plus;
+	float *data;
+	uint32_t in[3], out;
+	bool done = false;
+
+	if (!channels || !only_output(n))
+		return false;
+	times = malloc((size_t)channels * sizeof(*times));
+	plus = malloc((size_t)channels * sizeof(*plus));
+	data = malloc((size_t)channels * sizeof(*data));
+	if (!times || !plus || !data) {
+		f->failed = true;
+	} else if (norm_terms(f, n, channels, times, plus)) {
+		const char *base = f->from->tensors[n->out[0]].name;
+
+		for (int64_t c = 0; c < channels; c++)
+			data[c] = (float)times[c];
+		in[0] = use(f, n->in[0]);
+		in[1] = made(f, nn_graph_add_constant(f->to, nn_namer_make(&f->namer, base, "_folded"), NN_F4, &dims, data));
+		for (int64_t c = 0; c < channels; c++)
+			data[c] = (float)plus[c];
+		in[2] = add_vector(f, base, "_offsets", channels, data);
+		out = use(f, n->out[0]);
+		if (!f->failed)
+			made(f, nn_graph_add_node(f->to, NN_CONV, n->name, in, 3, &out, 1, &attrs));
+		done = true;
+	}
+	free(times);
+	free(plus);
+	free(data);
+	return done;
+}
+
+static bool mean_to_pool(struct folder *f, const struct nn_node *n)
+{
+	const struct nn_tensor *x = &f->from->tensors[n->in[0]], *y = &f->from->tensors[n->out[0]];
+	const struct nn_attrs *a = &n->attrs;
+	struct nn_attrs flatten = { .axis = 1 };
+	struct nn_dims dims = x->dims;
+	uint32_t in, pooled, out;
+
+	if (x->dims.n != 4 || x->type != NN_F4 || a->nr_axes != 2 || a->axes[0] + a->axes[1] != 5 || a->axes[0] * a->axes[1] != 6)
+		return false;
+	dims.d[2] = dims.d[3] = 1;
+	in = use(f, n->in[0]);
+	out = use(f, n->out[0]);
+	pooled = a->keepdims ? out : made(f, nn_graph_add_tensor(f->to, nn_namer_make(&f->namer, y->name, "_pooled"), NN_F4, &dims));
+	if (f->failed)
+		return true;
+	made(f, nn_graph_add_node(f->to, NN_GLOBAL_AVERAGE_POOL, n->name, &in, 1, &pooled, 1, NULL));
+	if (!a->keepdims)
+		made(f, nn_graph_add_node(f->to, NN_FLATTEN, nn_namer_make(&f->namer, n->name, "_pooled"), &pooled, 1, &out, 1, &flatten));
+	return true;
+}
+
+static void copy_node(struct folder *f, const struct nn_node *n)
+{
+	uint32_t *in = malloc((n->nr_in + 1ull) * sizeof(*in)), *out = malloc((n->nr_out + 1ull) * sizeof(*out));
+
+	if (!in || !out)
+		f->failed = true;
+	for (uint32_t i = 0; i < n->nr_in && !f->failed; i++)
+		in[i] = use(f, n->in[i]);
+	for (uint32_t i = 0; i < n->nr_out && !f->failed; i++)
+		out[i] = use(f, n->out[i]);
+	if (!f->failed)
+		made(f, nn_graph_add_node(f->to, n->op, n->name, in, n->nr_in, out, n->nr_out, &n->attrs));
+	free(in);
+	free(out);
+}
+
+static void fold_node(struct folder *f, const struct nn_node *n)
+{
+	switch (n->op) {
+	case NN_IDENTITY:
+	case NN_DROPOUT:
+		/* An output keeps its name, so its copy stays. */
+		if (only_output(n) && !f->from->tensors[n->out[0]].is_output) {
+			f->map[n->out[0]] = use(f, n->in[0]);
+			return;
+		}
+		break;
+	case NN_CONV:
+	case NN_GEMM:
+	case NN_MATMUL:
+		if (fold_weights(f, n))
+			return;
+		break;
+	case NN_BATCH_NORM:
+		if (norm_to_depthwise(f, n))
+			return;
+		break;
+	case NN_REDUCE_MEAN:
+		if (mean_to_pool(f, n))
+			return;
+		break;
+	default:
+		break;
+	}
+	if (!f->failed)
+		copy_node(f, n);
+}
+
+int nn_quantize_fold(const struct nn_graph *g, struct nn_graph **out, uint32_t *folded, struct smartssd_error *err)
+{
+	struct folder f = { .from = g, .to = nn_graph_new(g->name), .map = malloc((g->nr_tensors + 1ull) * sizeof(*f.map)),
+			    .gone = calloc(g->nr_nodes + 1ull, sizeof(*f.gone)) };
+	int ret = 0;
+
+	*out = NULL;
+	nn_namer_init(&f.namer, g, suffixes);
+	f.failed = !f.to || !f.map || !f.gone;
+	if (!f.failed)
+		memset(f.map, 255, g->nr_tensors * sizeof(*f.map));
+	for (uint32_t i = 0; i < g->nr_inputs && !f.failed; i++)
+		f.failed |= use(&f, g->inputs[i]) == NN_NOWHERE || nn_add_input(f.to, f.map[g->inputs[i]]);
+	for (uint32_t i = 0; i < g->nr_nodes && !f.failed; i++)
+		if (!f.gone[i])
+			fold_node(&f, &g->nodes[i]);
+	for (uint32_t i = 0; i < g->nr_outputs && !f.failed; i++)
+		f.failed |= use(&f, g->outputs[i]) == NN_NOWHERE || nn_add_output(f.to, f.map[g->outputs[i]]);
+	if (f.failed)
+		ret = nn_fail(err, -ENOMEM, "no memory for a copy of the model");
+	else
+		ret = nn_graph_finish(f.to, err);
+	if (ret) {
+		nn_graph_free(f.to);
+	} else {
+		*out = f.to;
+		*folded = f.folded;
+	}
+	free(f.namer.text);
+	free(f.map);
+	free(f.gone);
+	return ret;
+}

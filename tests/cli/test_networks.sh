@@ -1,0 +1,137 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Networks by the four verbs: quantize, compile, plan, run. The trained small network on pictures that are drawn here; then all that can be wrong with the
+# arguments of `smartssd run`.
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/cli/tap.sh
+. "$here/tap.sh"
+models=$here/../nn/models
+for verb in quantize compile run; do
+	if ! "$tool" "$verb" --help >/dev/null 2>&1; then
+		echo "1..0 # SKIP there is no 'smartssd $verb'"
+		exit 77
+	fi
+done
+if [ -z "$python" ]; then
+	echo "1..0 # SKIP no python3 with numpy here (Debian: python3-numpy)"
+	exit 77
+fi
+
+# judge NAME PYTHON-EXPRESSION: with np, json, load(file) of $tmp
+judge() {
+	(cd "$tmp" && "$python" -c "
+import json, sys
+import numpy as np
+sys.exit(0 if ($2) else 1)") >"$tmp/out" 2>"$tmp/err"
+	ok $? "$1"
+}
+
+nr=200
+"$python" "$models/shapes.py" $nr 11 "$tmp/x.npy" "$tmp/l.npy" && "$python" "$models/shapes.py" 60 12 "$tmp/c.npy" &&
+	"$python" "$models/shapes.py" --ppm 20 11 "$tmp/folder"
+ok $? "pictures are drawn"
+
+run quantize "$models/shapes.onnx" --calibrate "$tmp/c.npy" --mean 0.5 --std 0.25 --output "$tmp/q.onnx"
+exits 0 "quantize"
+run compile "$tmp/q.onnx" --output "$tmp/m.ssp"
+exits 0 "compile"
+if "$tool" plan --help >/dev/null 2>&1; then
+	run plan "$tmp/m.ssp"
+	exits 0 "plan"
+	run plan "$tmp/m.ssp" --json
+	cp "$tmp/out" "$tmp/plan.json"
+	judge "plan --json" "json.load(open('plan.json'))"
+else
+	skip "plan" "there is no 'smartssd plan' yet"
+fi
+
+run run "$tmp/m.ssp" --input "$tmp/x.npy" --output "$tmp/y.npy" --json
+exits 0 "run"
+cp "$tmp/out" "$tmp/r.json"
+judge "accuracy is at least 97 %" "np.mean(np.load('y.npy').reshape($nr, -1).argmax(1) == np.load('l.npy')) >= 0.97"
+judge "the report: all images, read once by the card, little on the host link" "(lambda r: r['images'] == $nr and r['emulated'] and
+	r['host_link_per_image'] < 1500 and r['bytes']['bounce_read'] == 0 and r['host_only'] == $nr * 3072 and r['lost'] == r['redone'] == 0 and
+	sum(l['place'] == 'card' for l in r['layers']) > 8)(json.load(open('r.json')))"
+
+# The same bytes, however it is run
+for how in "--batch 7" "--cards 3 --batch 2" "--batch 3 --p2p off" "--cards 2 --device emu:ddr=64M,serial=3"; do
+	# shellcheck disable=SC2086
+	run run "$tmp/m.ssp" --input "$tmp/x.npy" --output "$tmp/z.npy" $how
+	exits 0 "run $how"
+	cmp -s "$tmp/y.npy" "$tmp/z.npy"
+	ok $? "  the same result"
+done
+said out EMULATED "an emulated card's figures say so"
+
+for fault in hang crash wrong gone; do
+	[ $fault = hang ] && continue # a hang takes the time of the watchdog: tests/nn/test_session.c
+	run run "$tmp/m.ssp" --input "$tmp/x.npy" --output "$tmp/z.npy" --json --device "emu:fault=$fault:0:40"
+	exits 0 "run on a card that does this: $fault"
+	cp "$tmp/out" "$tmp/r.json"
+	cmp -s "$tmp/y.npy" "$tmp/z.npy"
+	ok $? "  the same result"
+	judge "  and the report says so" "(lambda r: r['redone'] > 0 and r['lost' if '$fault' == 'gone' else 'faults'] == 1)(json.load(open('r.json')))"
+done
+run run "$tmp/m.ssp" --input "$tmp/x.npy" --output "$tmp/z.npy" --json --device "emu:fault=gone:0:40,emu:"
+cmp -s "$tmp/y.npy" "$tmp/z.npy" && [ "$code" = 0 ]
+ok $? "the other card takes over from one that is gone"
+
+# A folder of pictures: the first 20 are the same ones
+run run "$tmp/m.ssp" --input "$tmp/folder" --output "$tmp/f.npy" --verify
+exits 0 "a folder of pictures, verified"
+said out "the same as the reference" "  and it says so"
+judge "  the same scores" "(np.load('f.npy') == np.load('y.npy')[:20]).all()"
+# Values instead of bytes: what the card makes of bytes is what NumPy makes of them
+judge "pictures as floats" "[np.save('v.npy', (np.load('x.npy')[:20].astype(np.float32) * np.float32(1 / 255) - np.float32(0.5)) / np.float32(0.25))]"
+run run "$tmp/m.ssp" --input "$tmp/v.npy" --output "$tmp/f.npy" --verify
+exits 0 "floats"
+judge "  the same classes" "(np.load('f.npy').argmax(1) == np.load('y.npy')[:20].argmax(1)).mean() > 0.9"
+
+run run "$tmp/m.ssp" --input "$tmp/x.npy" --output "$tmp/z.npy" --cards 2 --timeline "$tmp/t.json"
+exits 0 "--timeline"
+judge "a timeline that Perfetto takes: complete events, named processes and threads, none overlap in a thread" "(lambda t:
+	sum(e['ph'] == 'X' for e in t) > 1000 and {e['pid'] for e in t if e['name'] == 'process_name'} == {1, 2} and
+	all(e['ts'] >= 0 and e['dur'] >= 0 for e in t if e['ph'] == 'X') and
+	{(e['pid'], e['tid']) for e in t if e['ph'] == 'X'} == {(e['pid'], e['tid']) for e in t if e['name'] == 'thread_name'} and
+	all(b[0] >= a[1] - 0.002 for k in {(e['pid'], e['tid']) for e in t if e['ph'] == 'X'}
+		for l in [sorted((e['ts'], e['ts'] + e['dur']) for e in t if e['ph'] == 'X' and (e['pid'], e['tid']) == k)] for a, b in zip(l, l[1:])))(json.load(open('t.json')))"
+
+# Reads of later images while earlier ones are computed, on one card
+run run "$tmp/m.ssp" --input "$tmp/x.npy" --output "$tmp/z.npy" --timeline "$tmp/t.json"
+judge "reading overlaps computing" "(lambda x: (lambda reads, ends: len(reads) == $nr and sum(any(ends[i] > r['ts'] for i in ends if i < r['args']['first_image'])
+	for r in reads) > $nr / 2)([e for e in x if e['cat'] == 'read'],
+	{i: max(e['ts'] + e['dur'] for e in x if e['cat'] == 'run' and e['args']['first_image'] == i) for i in range($nr)}))
+	([e for e in json.load(open('t.json')) if e['ph'] == 'X'])"
+
+# What is wrong is said in one line, and nothing is written
+rm -f "$tmp/n.npy"
+no=(--output "$tmp/n.npy")
+run run "$tmp/q.onnx" --input "$tmp/x.npy" "${no[@]}"
+refused 1 "q.onnx" "not an .ssp"
+head -c 9000 "$tmp/m.ssp" >"$tmp/cut.ssp"
+run run "$tmp/cut.ssp" --input "$tmp/x.npy" "${no[@]}"
+refused 1 "cut.ssp" "an .ssp that is cut off"
+judge "wrong inputs" "[np.save('s.npy', np.zeros((2, 3, 16, 32), np.uint8)), np.save('i.npy', np.zeros((2, 3, 32, 32), np.int32))]"
+run run "$tmp/m.ssp" --input "$tmp/s.npy" "${no[@]}"
+refused 1 "[2, 3, 16, 32]" "wrong shape"
+run run "$tmp/m.ssp" --input "$tmp/i.npy" "${no[@]}"
+refused 1 "i4" "wrong type"
+run run "$tmp/m.ssp" --input "$tmp/nothing" "${no[@]}"
+refused 1 "nothing" "no such input"
+run run "$tmp/m.ssp" --input "$tmp/x.npy" "${no[@]}" --device emu:ddr=2M --batch 5000
+refused 1 "does not fit the memory" "a card that is too small"
+run run "$tmp/m.ssp" --input "$tmp/x.npy" --output /nonexistent/y.npy
+refused 1 "/nonexistent" "an output that cannot be written"
+run run "$tmp/m.ssp" --input "$tmp/x.npy" --output /dev/full
+refused 1 "/dev/full" "an output that is no file"
+run run "$tmp/m.ssp" --input "$tmp/x.npy" "${no[@]}" --timeline /nonexistent/t.json
+refused 1 "/nonexistent" "a timeline that cannot be written"
+run run "$tmp/m.ssp" --input "$tmp/x.npy" "${no[@]}" --cards 1 --device emu:,emu:
+refused 2 "--cards" "fewer cards than devices"
+run run --input "$tmp/x.npy" "${no[@]}"
+refused 2 ".ssp" "no model"
+run run "$tmp/m.ssp" "${no[@]}"
+refused 2 "--input" "no input"
+[ ! -e "$tmp/n.npy" ]
+ok $? "none of these wrote anything"
+finish

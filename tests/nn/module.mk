@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The graph layer of runtime/nn, under AddressSanitizer and UndefinedBehaviorSanitizer.
+NN_TEST_LIB = $(filter-out $(NN_SAN),$(LIB_SAN)) $(NN_GRAPH_SAN)
+NN_GRAPH_TESTS := $(B)/tests/nn/test_graph $(B)/tests/nn/test_eval
+NN_TEST_PARTS := tests/nn/proto tests/nn/sample kernels/reference/conv2d_ref
+NN_NODE_PARTS := tests/nn/node_tests
+NN_TEST_OBJ = $(foreach d,$(B) $(B)/san,$(patsubst tests/nn/%.c,$d/tests/nn/%.o,$(wildcard tests/nn/*.c)))
+
+# They see the generated header, too.
+$(NN_TEST_OBJ): CPPFLAGS += -I$(B)
+$(NN_TEST_OBJ): | $(B)/nn/onnx.pb-c.h
+
+.SECONDEXPANSION:
+$(NN_GRAPH_TESTS): $(B)/tests/nn/%: $(B)/san/tests/nn/%.o $(NN_TEST_PARTS:%=$(B)/san/%.o) $$(NN_TEST_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(SAN) $(LDFLAGS) $^ $(LIB_LIBS) -lcheck -lsubunit -lrt -lm -o $@
+
+$(B)/tests/nn/onnx_node: $(B)/san/tests/nn/onnx_node.o $(NN_NODE_PARTS:%=$(B)/san/%.o) $$(NN_TEST_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(SAN) $(LDFLAGS) $^ $(LIB_LIBS) -o $@
+
+$(B)/tests/nn/resave: $(B)/san/tests/nn/resave.o $(B)/san/tests/nn/sample.o $$(NN_TEST_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(SAN) $(LDFLAGS) $^ $(LIB_LIBS) -o $@
+
+TEST_DEPS += $(B)/tests/nn/resave
+TESTS += $(NN_GRAPH_TESTS) $(B)/tests/nn/onnx_node tests/nn/checker
+
+include tests/nn/quantize.mk
+include tests/nn/lower.mk
+include tests/nn/plan.mk
+
+# Sessions on embedded cards. The second one is under the sanitizers.
+NN_SESSION_PARTS := tests/nn/test_session tests/nn/net tests/kernels/random
+NN_SESSION_TESTS := $(B)/tests/nn/test_session $(B)/san/tests/nn/test_session
+
+$(B)/tests/nn/test_session: $(NN_SESSION_PARTS:%=$(B)/%.o) $$(LIB_OBJ) | $(B)/overlay-flat.xclbin $(B)/smartssd-cu
+	$(CC) $(LDFLAGS) $(sort $^) $(LIB_LIBS) -lcheck -lsubunit -lrt -lm -o $@
+$(B)/san/tests/nn/test_session: $(NN_SESSION_PARTS:%=$(B)/san/%.o) $$(LIB_SAN) | $(B)/overlay-flat.xclbin $(B)/smartssd-cu
+	$(CC) $(SAN) $(LDFLAGS) $(sort $^) $(LIB_LIBS) -lcheck -lsubunit -lrt -lm -o $@
+
+TESTS += $(NN_SESSION_TESTS)
+BENCHES += tests/nn/bench_networks.sh

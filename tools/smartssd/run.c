@@ -1,0 +1,632 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* smartssd run: a compiled network on images, on one or several cards. */
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "../../runtime/nn/session.h"
+#include "../../runtime/whole.h"
+#include "commands.h"
+#include "images.h"
+#include "operator.h"
+#include "progress.h"
+
+#define VERB	   "run"
+#define MAX_CARDS  NN_MAX_CARDS
+
+struct run {
+	const char *model, *input, *output, *device, *timeline;
+	uint64_t batch, nr;
+	unsigned p2p, progress, shell;
+	bool verify, as_json, shell_given;
+
+	struct nn_program *program;
+	int model_fd;
+	struct smartssd_device *cards[MAX_CARDS];
+	uint32_t nr_cards;
+	struct nn_source source;
+	void *data; /* of a folder's images */
+	void **outputs;
+	struct nn_session *session;
+	struct nn_report report;
+	struct smartssd_error err;
+};
+
+static int failed(struct run *r, int ret)
+{
+	complain(VERB, "%s", *r->err.text ? r->err.text : strerror(-ret));
+	return 1;
+}
+
+/* ---- input ---- */
+
+static const struct nn_value *input_value(const struct run *r)
+{
+	return &r->program->values[r->program->inputs[0]];
+}
+
+static void form_of(const struct run *r, bool plain, struct images_form *form)
+{
+	const struct nn_program *p = r->program;
+	const struct nn_value *v = input_value(r);
+
+	*form = (struct images_form){ .ndim = v->dims.n - 1, .scale = 1, .std = { 1, 1, 1, 1 }, .nr_mean = 1 };
+	for (uint32_t i = 1; i < v->dims.n; i++)
+		form->shape[i - 1] = (uint64_t)v->dims.d[i];
+	if (plain || !p->nr_mean)
+		return;
+	form->scale = p->input_scale;
+	form->nr_mean = p->nr_mean;
+	memcpy(form->mean, p->mean, sizeof(form->mean));
+	memcpy(form->std, p->std, sizeof(form->std));
+}
+
+/* Image by image into memory: as bytes when they all are bytes, so that the card makes values of them; else as the model's type. */
+static int read_images(struct run *r, struct images *images, bool bytes)
+{
+	struct smartssd_array *a = &r->source.array.array;
+	uint64_t nr = images_count(images), each = 1;
+	bool floats = !bytes && a->type == SMARTSSD_F4;
+	struct progress bar;
+	float *values;
+	int ret = 0;
+
+	for (uint32_t i = 1; i < a->ndim; i++)
+		each *= a->shape[i];
+	a->shape[0] = nr;
+	if (__builtin_mul_overflow(nr, each * smartssd_type_bytes(a->type), &a->bytes))
+		a->bytes = SIZE_MAX;
+	r->data = malloc(a->bytes ?: 1);
+	values = malloc(each * sizeof(*values));
+	if (!r->data || !values) {
+		free(values);
+		return smartssd_fail(&r->err, -ENOMEM, "the images of %s (%llu bytes) do not fit this machine's memory: run them in parts, or make one "
+				     ".npy of them, which the card reads by itself", r->input, (unsigned long long)a->bytes);
+	}
+	progress_begin(&bar, "images", r->progress);
+	for (uint64_t i = 0; i < nr && !ret; i++) {
+		ret = images_read(images, i, values, &r->err);
+		if (!ret && floats)
+			memcpy((float *)r->data + i * each, values, each * sizeof(*values));
+		for (uint64_t k = 0; k < each && !ret && !floats; k++) {
+			float low = a->type == SMARTSSD_I1 ? -128 : 0;
+
+			if (!(values[k] >= low && values[k] <= low + 255) || values[k] != rintf(values[k]))
+				ret = smartssd_fail(&r->err, -EINVAL, "%s: image %llu holds %g, which is no value of type %s", r->input,
+						    (unsigned long long)i, values[k], smartssd_type_name(a->type));
+			else
+				((uint8_t *)r->data)[i * each + k] = (uint8_t)(int)values[k];
+		}
+		progress_step(&bar, i, nr);
+	}
+	progress_end(&bar);
+	free(values);
+	return ret;
+}
+
+static int open_folder(struct run *r)
+{
+	const struct nn_value *v = input_value(r);
+	struct smartssd_array *a = &r->source.array.array;
+	struct images_form form;
+	struct images *images;
+	bool bytes;
+	int ret;
+
+	if (v->dims.n < 2 || (v->type != NN_F4 && v->type != NN_U1 && v->type != NN_I1))
+		return smartssd_fail(&r->err, -EINVAL, "%s is a folder, but the model takes no images; give it a .npy", r->input);
+	form_of(r, false, &form);
+	ret = images_open(r->input, &form, &images, &r->err);
+	if (ret)
+		return ret;
+	bytes = images_bytes(images) && v->type == NN_F4 && r->program->nr_mean;
+	a->type = bytes || v->type == NN_U1 ? SMARTSSD_U1 : v->type == NN_I1 ? SMARTSSD_I1 : SMARTSSD_F4;
+	a->ndim = v->dims.n;
+	for (uint32_t i = 1; i < a->ndim; i++)
+		a->shape[i] = (uint64_t)v->dims.d[i];
+	if (bytes) {
+		images_close(images);
+		form_of(r, true, &form);
+		ret = images_open(r->input, &form, &images, &r->err);
+		if (ret)
+			return ret;
+	}
+	ret = read_images(r, images, bytes);
+	images_close(images);
+	r->source.array.data = r->data;
+	return ret;
+}
+
+static int open_input(struct run *r)
+{
+	struct stat st;
+	int ret;
+
+	r->source.array.fd = -1;
+	if (!stat(r->input, &st) && S_ISDIR(st.st_mode))
+		ret = open_folder(r);
+	else
+		ret = smartssd_npy_open(r->input, &r->source.array.array, &r->source.array.fd, &r->err);
+	if (ret) {
+		complain(VERB, "--input: %s", *r->err.text ? r->err.text : strerror(-ret));
+		return 1;
+	}
+	if (!r->source.array.array.ndim) {
+		complain(VERB, "--input: %s holds one number, not images", r->input);
+		return 1;
+	}
+	r->source.images = r->source.array.array.shape[0];
+	return 0;
+}
+
+/* ---- outputs ---- */
+
+static uint32_t array_type(enum nn_type type)
+{
+	static const uint32_t types[] = {
+		[NN_U1] = SMARTSSD_U1, [NN_I1] = SMARTSSD_I1, [NN_I4] = SMARTSSD_I4, [NN_I8] = SMARTSSD_I8, [NN_F4] = SMARTSSD_F4, [NN_BOOL] = SMARTSSD_U1,
+	};
+
+	return types[type];
+}
+
+/* The path of output @i: the first one as given, further ones with -1, -2, ... before the suffix. */
+static void output_path(const struct run *r, uint32_t i, char *path, size_t room)
+{
+	const char *slash = strrchr(r->output, '/'), *dot = strrchr(r->output, '.');
+
+	if (!dot || (slash && dot < slash))
+		dot = r->output + strlen(r->output);
+	if (i)
+		snprintf(path, room, "%.*s-%u%s", (int)(dot - r->output), r->output, i, dot);
+	else
+		snprintf(path, room, "%s", r->output);
+}
+
+/* Before anything is computed: can they be written, and do they fit memory? */
+static int prepare_outputs(struct run *r)
+{
+	const struct nn_program *p = r->program;
+	char path[PATH_MAX];
+
+	r->outputs = calloc(p->nr_outputs + 1ull, sizeof(*r->outputs));
+	for (uint32_t i = 0; i < p->nr_outputs; i++) {
+		const struct nn_value *v = &p->values[p->outputs[i]];
+		uint64_t bytes = (uint64_t)nn_count(&v->dims) * nn_type_bytes(v->type);
+
+		output_path(r, i, path, sizeof(path));
+		if (smartssd_whole_check(path, &r->err)) {
+			complain(VERB, "--output: %s", r->err.text);
+			return 1;
+		}
+		if (__builtin_mul_overflow(bytes, r->source.images, &bytes))
+			bytes = SIZE_MAX;
+		if (r->outputs)
+			r->outputs[i] = malloc(bytes ?: 1);
+		if (!r->outputs || !r->outputs[i]) {
+			complain(VERB, "output '%s' of %llu images is too large for this machine's memory: run them in parts", v->name,
+				 (unsigned long long)r->source.images);
+			return 1;
+		}
+	}
+	if (r->timeline && smartssd_whole_check(r->timeline, &r->err)) {
+		complain(VERB, "--timeline: %s", r->err.text);
+		return 1;
+	}
+	return 0;
+}
+
+static void output_array(const struct run *r, uint32_t i, struct smartssd_array *a)
+{
+	const struct nn_value *v = &r->program->values[r->program->outputs[i]];
+	const struct nn_value *in = input_value(r);
+
+	*a = (struct smartssd_array){ .type = array_type(v->type), .ndim = v->dims.n ?: 1, .shape = { 1 } };
+	for (uint32_t k = 0; k < v->dims.n; k++)
+		a->shape[k] = (uint64_t)v->dims.d[k];
+	a->shape[0] *= r->source.images / (in->images ?: 1);
+}
+
+static int save_outputs(struct run *r)
+{
+	struct smartssd_array a;
+	char path[PATH_MAX];
+
+	for (uint32_t i = 0; i < r->program->nr_outputs; i++) {
+		output_path(r, i, path, sizeof(path));
+		output_array(r, i, &a);
+		if (smartssd_npy_save(path, &a, r->outputs[i], &r->err)) {
+			complain(VERB, "--output: %s", r->err.text);
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/* ---- cards ---- */
+
+/* The next URI of a list; those of embedded cards have commas of their own. */
+static const char *next_uri(const char *list, char *uri, size_t room)
+{
+	const char *end = list;
+
+	while (*end && !(*end == ',' && (end[1] == '/' || !strncmp(end + 1, "emu:", 4))))
+		end++;
+	snprintf(uri, room, "%.*s", (int)(end - list), list);
+	return *end ? end + 1 : NULL;
+}
+
+static const char *kernel_name(const struct nn_program *p)
+{
+	static const char *const names[] = { "nn_pack", "nn_conv", "nn_depthwise", "nn_pool", "nn_add" };
+
+	for (uint32_t l = 0; l < p->nr_layers; l++)
+		if (p->layers[l].kind != NN_LAYER_GRAPH && p->layers[l].place == NN_ON_CARD)
+			return names[p->layers[l].kind];
+	return names[0];
+}
+
+static int open_one(struct run *r, const char *uri)
+{
+	bool dfx = r->shell_given ? r->shell == 1 : r->program->shell == NN_SHELL_DFX;
+
+	if (r->nr_cards == MAX_CARDS) {
+		complain(VERB, "--device: more than %u cards", MAX_CARDS);
+		return 1;
+	}
+	if (card_open_with(VERB, uri, kernel_name(r->program), dfx ? "overlay-dfx.xclbin" : "overlay-flat.xclbin", &r->cards[r->nr_cards]))
+		return 1;
+	r->nr_cards++;
+	return 0;
+}
+
+/*
+ * --device names cards, --cards says how many. Of "emu:..." there can be as many as wanted; of nodes those after the first one are /dev/smartssd1
+ * and so on. Without both: one card, or as many as a program has whose layers are spread over cards.
+ */
+static int open_cards(struct run *r)
+{
+	uint64_t want = r->nr ?: r->device ? 0 : r->program->spread ? r->program->cards : 1;
+	char uri[512] = "", next[512];
+	const char *list = r->device;
+	unsigned number = 0;
+	int digits;
+
+	do {
+		if (list)
+			list = next_uri(list, uri, sizeof(uri));
+		if (open_one(r, *uri ? uri : NULL))
+			return 1;
+	} while (list);
+	if (want && want < r->nr_cards) {
+		complain(VERB, "--cards: %llu, but --device names %u", (unsigned long long)want, r->nr_cards);
+		return 2;
+	}
+	snprintf(uri, sizeof(uri), "%s", smartssd_uri(r->cards[r->nr_cards - 1]));
+	while (r->nr_cards < want) {
+		if (!strncmp(uri, "emu:", 4)) {
+			snprintf(next, sizeof(next), "%s", uri);
+		} else if (sscanf(uri, "/dev/smartssd%u%n", &number, &digits) == 1 && !uri[digits]) {
+			snprintf(next, sizeof(next), "/dev/smartssd%u", number + 1);
+		} else {
+			complain(VERB, "--cards: which %llu cards? Name them: --device URI,URI,...", (unsigned long long)want);
+			return 2;
+		}
+		if (open_one(r, next))
+			return 1;
+		snprintf(uri, sizeof(uri), "%s", next);
+	}
+	return 0;
+}
+
+/* ---- report ---- */
+
+static uint64_t link_bytes(const struct run *r)
+{
+	const struct smartssd_counters *b = &r->report.bytes, *w = &r->report.weights;
+
+	return b->host_to_card + b->card_to_host + b->bounce_read + b->bounce_write -
+	       (w->host_to_card + w->card_to_host + w->bounce_read + w->bounce_write) + r->report.host_read_bytes;
+}
+
+static double larger(double a, double b)
+{
+	return a > b ? a : b;
+}
+
+static void print_difference(const struct run *r, FILE *out)
+{
+	const struct nn_difference *d = &r->report.difference;
+	const struct nn_layer *l = &r->program->layers[d->layer];
+
+	fprintf(out, "image %llu differs from the reference in layer %u ('%s') at index %llu of '%s': %d on the card, %d by the reference",
+		(unsigned long long)d->image, d->layer, l->name, (unsigned long long)d->index, r->program->values[l->out].name, d->card, d->reference);
+}
+
+static void count_places(const struct run *r, uint32_t *card, uint32_t *host)
+{
+	*card = *host = 0;
+	for (uint32_t l = 0; l < r->program->nr_layers; l++)
+		if (r->program->layers[l].kind != NN_LAYER_GRAPH && r->program->layers[l].place == NN_ON_CARD)
+			++*card;
+		else
+			++*host;
+}
+
+static void print_text(const struct run *r, bool emulated)
+{
+	const struct nn_report *p = &r->report;
+	double per = p->images ? 1.0 / (double)p->images : 0, slower = larger(p->read_seconds, p->compute_seconds);
+	uint64_t link = link_bytes(r), only = p->host_only_bytes;
+	char a[32], b[32], d[32];
+	uint32_t card, host;
+
+	count_places(r, &card, &host);
+	printf("%s: %llu image%s in %.3f s, %.1f images/s%s\n", r->output, (unsigned long long)p->images, p->images == 1 ? "" : "s", p->seconds,
+	       (double)p->images / p->seconds, emulated ? " (EMULATED: no hardware figure)" : "");
+	printf("  model         %s: %u layers on %u card%s, %u on the host%s\n", r->program->name, card, p->cards, p->cards == 1 ? "" : "s", host,
+	       r->program->spread ? "; layers spread over cards" : "");
+	for (uint32_t l = 0, shown = 0; l < r->program->nr_layers; l++) {
+		const struct nn_layer *layer = &r->program->layers[l];
+
+		if (layer->kind != NN_LAYER_GRAPH && layer->place == NN_ON_CARD)
+			continue;
+		if (shown++ < 8)
+			printf("                host: '%s': %s\n", layer->name, layer->kind == NN_LAYER_GRAPH && *layer->why_host ? layer->why_host : layer->why);
+		else if (shown == 9)
+			printf("                host: ... ('smartssd plan' lists all)\n");
+	}
+	for (uint32_t c = 0; c < r->nr_cards; c++)
+		printf("  card          %s\n", smartssd_uri(r->cards[c]));
+	if (p->peer_reason == SMARTSSD_PEER_OK)
+		printf("  path          %s%s\n", r->source.array.fd < 0 ? "images from host memory" : "peer to peer: SSD -> card", emulated ? " (EMULATED)" : "");
+	else
+		printf("  path          through host memory: %s\n", smartssd_peer_reason_text(p->peer_reason));
+	printf("  weights       SSD->card %s, over the host link %s, once\n", bytes_text(p->weights.ssd_to_card, a, sizeof(a)),
+	       bytes_text(p->weights.host_to_card + p->weights.bounce_read, b, sizeof(b)));
+	printf("  per image     SSD->card %s, host->card %s, card->host %s\n",
+	       bytes_text((uint64_t)((double)(p->bytes.ssd_to_card - p->weights.ssd_to_card) * per), a, sizeof(a)),
+	       bytes_text((uint64_t)((double)(p->bytes.host_to_card - p->weights.host_to_card) * per), b, sizeof(b)),
+	       bytes_text((uint64_t)((double)(p->bytes.card_to_host - p->weights.card_to_host) * per), d, sizeof(d)));
+	printf("  host link     %s per image; the host-only way: %s", bytes_text((uint64_t)((double)link * per), a, sizeof(a)),
+	       bytes_text((uint64_t)((double)only * per), b, sizeof(b)));
+	if (link && only >= link)
+		printf(" (%.1f times as much)\n", (double)only / (double)link);
+	else
+		putchar('\n');
+	printf("  time          reading %.3f s, computing %.3f s%s; the whole is %.2f times the slower of the two\n", p->read_seconds, p->compute_seconds,
+	       emulated ? " (EMULATED)" : "", slower > 0 ? p->seconds / slower : 0);
+	if (p->modelled_seconds > 0)
+		printf("  modelled      %.3f ms per image on the hardware, by the kernels' cycle models\n", p->modelled_seconds * 1e3);
+	if (p->redone || p->lost || p->faults)
+		printf("  faults        %u of compute units, %u card%s lost, %u image%s computed anew: the result is complete\n", p->faults, p->lost,
+		       p->lost == 1 ? "" : "s", p->redone, p->redone == 1 ? "" : "s");
+	if (r->verify)
+		printf("  verified      %llu values of all layers: the same as the reference\n", (unsigned long long)p->verified);
+}
+
+static void json_counters(struct json *j, const char *key, const struct smartssd_counters *c)
+{
+	json_open(j, key, '{');
+	json_uint(j, "ssd_to_card", c->ssd_to_card);
+	json_uint(j, "card_to_ssd", c->card_to_ssd);
+	json_uint(j, "host_to_card", c->host_to_card);
+	json_uint(j, "card_to_host", c->card_to_host);
+	json_uint(j, "bounce_read", c->bounce_read);
+	json_uint(j, "bounce_write", c->bounce_write);
+	json_close(j, '}');
+}
+
+static void json_outputs(struct json *j, const struct run *r)
+{
+	char path[PATH_MAX];
+
+	json_open(j, "outputs", '[');
+	for (uint32_t i = 0; i < r->program->nr_outputs; i++) {
+		struct smartssd_array a;
+
+		output_path(r, i, path, sizeof(path));
+		output_array(r, i, &a);
+		json_open(j, NULL, '{');
+		json_text(j, "name", r->program->values[r->program->outputs[i]].name);
+		json_text(j, "file", path);
+		json_text(j, "type", smartssd_type_name(a.type));
+		json_open(j, "shape", '[');
+		for (uint32_t k = 0; k < a.ndim; k++)
+			json_uint(j, NULL, a.shape[k]);
+		json_close(j, ']');
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
+static void json_layers(struct json *j, const struct run *r)
+{
+	json_open(j, "layers", '[');
+	for (uint32_t l = 0; l < r->program->nr_layers; l++) {
+		const struct nn_layer *layer = &r->program->layers[l];
+		bool card = layer->kind != NN_LAYER_GRAPH && layer->place == NN_ON_CARD;
+
+		json_open(j, NULL, '{');
+		json_text(j, "name", layer->name);
+		json_text(j, "place", card ? "card" : "host");
+		if (card && r->program->spread)
+			json_uint(j, "card", layer->card % r->nr_cards);
+		json_text(j, "why", layer->kind == NN_LAYER_GRAPH && *layer->why_host ? layer->why_host : layer->why);
+		json_uint(j, "runs", r->report.layers[l].runs);
+		json_real(j, "seconds", r->report.layers[l].seconds);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
+static void print_json(const struct run *r, bool emulated)
+{
+	const struct nn_report *p = &r->report;
+	const struct nn_difference *d = &p->difference;
+	struct json j = { .out = stdout };
+
+	json_open(&j, NULL, '{');
+	json_text(&j, "model", r->program->name);
+	json_outputs(&j, r);
+	json_uint(&j, "images", p->images);
+	json_real(&j, "seconds", p->seconds);
+	json_real(&j, "images_per_second", (double)p->images / p->seconds);
+	json_bool(&j, "emulated", emulated);
+	json_open(&j, "devices", '[');
+	for (uint32_t c = 0; c < r->nr_cards; c++)
+		json_text(&j, NULL, smartssd_uri(r->cards[c]));
+	json_close(&j, ']');
+	json_counters(&j, "bytes", &p->bytes);
+	json_counters(&j, "weights", &p->weights);
+	json_uint(&j, "host_read", p->host_read_bytes);
+	json_uint(&j, "host_link", link_bytes(r));
+	json_real(&j, "host_link_per_image", (double)link_bytes(r) / (double)p->images);
+	json_uint(&j, "host_only", p->host_only_bytes);
+	json_real(&j, "read_seconds", p->read_seconds);
+	json_real(&j, "compute_seconds", p->compute_seconds);
+	json_real(&j, "modelled_seconds_per_image", p->modelled_seconds > 0 ? p->modelled_seconds : NAN);
+	json_uint(&j, "jobs", p->jobs);
+	json_uint(&j, "commands", p->commands);
+	json_uint(&j, "runs", p->bytes.runs);
+	json_uint(&j, "redone", p->redone);
+	json_uint(&j, "faults", p->faults);
+	json_uint(&j, "lost", p->lost);
+	json_text(&j, "peer_reason", smartssd_peer_reason_name(p->peer_reason));
+	if (r->verify) {
+		json_uint(&j, "verified", p->verified);
+		json_bool(&j, "agrees", !d->found);
+	}
+	if (d->found) {
+		json_open(&j, "difference", '{');
+		json_uint(&j, "layer", d->layer);
+		json_text(&j, "name", r->program->layers[d->layer].name);
+		json_uint(&j, "image", d->image);
+		json_uint(&j, "index", d->index);
+		json_int(&j, "card", d->card);
+		json_int(&j, "reference", d->reference);
+		json_close(&j, '}');
+	}
+	json_layers(&j, r);
+	json_close(&j, '}');
+}
+
+/* ---- the run ---- */
+
+static bool any_emulated(const struct run *r)
+{
+	struct smartssd_query q;
+
+	for (uint32_t c = 0; c < r->nr_cards; c++)
+		if (smartssd_query(r->cards[c], &q) || q.features & SMARTSSD_FEATURE_EMULATED)
+			return true; /* an embedded card that is gone does not answer */
+	return false;
+}
+
+static int compute(struct run *r)
+{
+	struct progress bar;
+	struct nn_options options = { .batch = (uint32_t)r->batch, .verify = r->verify, .timeline = r->timeline, .io_flags = p2p_flags(r->p2p),
+				      .progress = { progress_step, &bar } };
+	int ret = nn_session_open(r->cards, r->nr_cards, r->program, r->model_fd, &options, &r->session, &r->err);
+
+	if (ret)
+		return failed(r, ret);
+	progress_begin(&bar, "run", r->progress);
+	ret = nn_session_run(r->session, &r->source, r->outputs, &r->report, &r->err);
+	progress_end(&bar);
+	if (ret)
+		return failed(r, ret);
+	if (r->timeline) {
+		ret = nn_session_timeline(r->session, r->timeline, &r->err);
+		if (ret)
+			return failed(r, ret);
+	}
+	if (!r->report.difference.found)
+		return save_outputs(r);
+	fprintf(stderr, "smartssd %s: --verify: ", VERB);
+	print_difference(r, stderr);
+	fprintf(stderr, "; %s is not written\n", r->output);
+	return 1;
+}
+
+static int run(struct run *r)
+{
+	bool emulated;
+	int ret = nn_ssp_load(r->model, false, &r->program, &r->model_fd, &r->err);
+
+	if (ret)
+		return failed(r, ret);
+	if (r->program->nr_inputs != 1) {
+		complain(VERB, "%s has %u inputs: models with exactly one can be run", r->model, r->program->nr_inputs);
+		return 1;
+	}
+	ret = open_input(r) ?: prepare_outputs(r) ?: open_cards(r) ?: compute(r);
+	if (ret && !r->report.difference.found)
+		return ret;
+	emulated = any_emulated(r);
+	if (r->as_json)
+		print_json(r, emulated);
+	else if (!ret)
+		print_text(r, emulated);
+	return ret;
+}
+
+static void clean(struct run *r)
+{
+	nn_session_close(r->session);
+	while (r->nr_cards)
+		smartssd_close(r->cards[--r->nr_cards]);
+	for (uint32_t i = 0; r->outputs && i < r->program->nr_outputs; i++)
+		free(r->outputs[i]);
+	free(r->outputs);
+	free(r->data);
+	if (r->source.array.fd >= 0)
+		close(r->source.array.fd);
+	if (r->model_fd >= 0)
+		close(r->model_fd);
+	if (r->program)
+		nn_program_free(r->program);
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run r = { .batch = 1, .model_fd = -1, .source.array.fd = -1 };
+	const struct option_spec specs[] = {
+		{ "input", OPTION_TEXT, &r.input, .meta = "X.npy|FOLDER", .help = "images: one .npy, which the card reads by itself, or a folder",
+		  .required = true },
+		{ "output", OPTION_TEXT, &r.output, .meta = "Y.npy", .help = "written whole or not at all; a second output goes to Y-1.npy",
+		  .required = true },
+		{ "batch", OPTION_COUNT, &r.batch, .min = 1, .max = 65536, .meta = "B", .help = "images of a job, default 1" },
+		{ "cards", OPTION_COUNT, &r.nr, .min = 1, .max = MAX_CARDS, .meta = "N", .help = "how many cards, default 1 (or as planned)" },
+		{ "device", OPTION_TEXT, &r.device, .meta = "URI[,URI...]", .help = "/dev/smartssdN or emu:...; default: see smartssd(1)" },
+		{ "shell", OPTION_CHOICE, &r.shell, &r.shell_given, .choices = "flat|dfx", .help = "whose overlay to load; default: the model's" },
+		{ "p2p", OPTION_CHOICE, &r.p2p, .choices = P2P_CHOICES, .help = P2P_HELP },
+		{ "verify", OPTION_FLAG, &r.verify, .help = "compute each layer again with the reference and compare" },
+		{ "timeline", OPTION_TEXT, &r.timeline, .meta = "T.json", .help = "what happened when, for Perfetto and chrome://tracing" },
+		{ "json", OPTION_FLAG, &r.as_json, .help = "print JSON" },
+		{ "progress", OPTION_CHOICE, &r.progress, .choices = PROGRESS_CHOICES, .help = PROGRESS_HELP },
+	};
+	const struct option_table table = {
+		VERB, "MODEL.ssp", "Run a network that 'smartssd compile' made, on images that lie on the drive.", specs, sizeof(specs) / sizeof(specs[0])
+	};
+	int ret = options_parse(&table, argc, argv);
+
+	if (ret < 0)
+		return options_exit(ret);
+	if (ret != argc - 1) {
+		if (ret == argc)
+			complain(VERB, "which model? Give the .ssp file that 'smartssd compile' wrote");
+		else
+			complain(VERB, "'%s': one model at a time", argv[ret + 1]);
+		return 2;
+	}
+	r.model = argv[ret];
+	ret = run(&r);
+	clean(&r);
+	return ret;
+}
