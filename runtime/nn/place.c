@@ -2,13 +2,17 @@
 /*
  * Card or host for each layer, images over cards: dynamic programming over the layers in order.
  *
- * After some layers, what matters for those behind is a state: where the last layer ran, where each value that is still to be read is valid. A label
- * is a way to get to a state: what it used of each thing that can be the busiest. Of two labels in one state the one that used no less of
- * anything goes (dominance). A label whose completion cannot be as fast as a placement that is known already goes (bound): whatever share a of the card's and (1 - a) of the
- * host's time is looked at, the busier of the two is busy for at least a * card + (1 - a) * host, and each further layer adds
- * at least min(a * its time on the card, (1 - a) * its time on the host).
+ * After some layers, what matters for those behind is a state: where the last layer ran, where each value that is still to be read is valid. A label is a way
+ * to get to a state: what it used of each thing that can be the busiest. Of two labels in one state the one that used no less of anything goes (dominance).
+ * A label whose completion cannot be as fast as a placement that is known already goes (bound): whatever share a of the card's and (1 - a) of the host's time
+ * is looked at, the busier of the two is busy for at least a * card + (1 - a) * host, and each further layer adds at least the smaller of a * its time on the
+ * card and (1 - a) * its time on the host.
  * So far all is exact. Balancing two machines is a partition problem, so the labels of a large network can be too many: then those with the lowest bounds are
- * kept (PLAN_LABELS). A network of up to PLAN_EXACT layers has no more labels than are kept. For others *bound says how far from the best the result can be.
+ * kept (PLAN_LABELS). A network of up to PLAN_EXACT layers has no more labels than are kept. For others *bound says how far from the best the result can be:
+ *
+ * Give each thing a price, all prices together 1. The busiest is busy for at least what all uses cost at these prices; the cheapest placement is found
+ * exactly, one label in each state. Prices that make it most expensive give the best bound (Lagrange); they are approached by steps along the uses of the
+ * cheapest placements (Polyak's step length), and these placements are themselves good ones to begin the search with.
  */
 #include <math.h>
 
@@ -19,6 +23,7 @@
 #define PLAN_SHARES 33u	  /* values of a */
 #define PLAN_SLOTS  64u	  /* values alive at once; with more only cuts are tried */
 #define PLAN_WINDOW 64u	  /* labels that one is compared with */
+#define PLAN_PRICES 60	  /* steps towards the best prices */
 
 enum { USE_FLASH, USE_CARD, USE_HOST, USE_LINK, USE_SHARED, USES }; /* seconds of a card; SHARED of the host's link */
 
@@ -45,6 +50,7 @@ struct search {
 	struct label *now, *next;
 	uint32_t nr_now, nr_next;
 	struct step **steps;	/* of each layer */
+	const double *price;	/* one label in each state, the cheapest; NULL: all that may be the best */
 };
 
 /* ---- placements that need no search ---- */
@@ -113,6 +119,22 @@ static double busiest(const struct search *s, const struct label *a)
 	double own = fmax(fmax(a->use[USE_FLASH], a->use[USE_CARD]), a->use[USE_LINK]) / s->cards;
 
 	return fmax(own, fmax(a->use[USE_HOST], a->use[USE_SHARED]));
+}
+
+static void uses_of(const struct search *s, const struct label *a, double uses[USES])
+{
+	for (int k = 0; k < USES; k++)
+		uses[k] = a->use[k] / (k == USE_HOST || k == USE_SHARED ? 1 : s->cards);
+}
+
+static double cost(const struct search *s, const struct label *a)
+{
+	double uses[USES], sum = 0;
+
+	uses_of(s, a, uses);
+	for (int k = 0; k < USES; k++)
+		sum += s->price[k] * uses[k];
+	return sum;
 }
 
 /* The least that a label can come to; @from: layers from this one on are to come. */
@@ -282,6 +304,25 @@ static bool dominates(const struct label *a, const struct label *b)
 	return a->w_from == a->w_to || (b->w_from != b->w_to && a->w_from >= b->w_from && a->w_to <= b->w_to);
 }
 
+/* By state, in each the lowest bound first. */
+static int by_cost(const void *x, const void *y)
+{
+	const struct label *a = x, *b = y;
+
+	return same_state(a, b) ? by_bound(a, b) : by_state(a, b);
+}
+
+static void keep_cheapest(struct search *s)
+{
+	uint32_t n = 0;
+
+	qsort(s->next, s->nr_next, sizeof(*s->next), by_cost);
+	for (uint32_t i = 0; i < s->nr_next; i++)
+		if (!n || !same_state(&s->next[n - 1], &s->next[i]))
+			s->next[n++] = s->next[i];
+	s->nr_next = n;
+}
+
 static void prune(struct search *s)
 {
 	uint32_t n = 0, group = 0;
@@ -307,6 +348,7 @@ static void prune(struct search *s)
 static int step(struct search *s, uint32_t l)
 {
 	const struct plan_layer *layer = &s->net->layers[l];
+	struct step *steps;
 	struct label *swap;
 
 	s->nr_next = 0;
@@ -318,14 +360,20 @@ static int step(struct search *s, uint32_t l)
 				continue;
 			extend(s, &s->now[i], l, card, to);
 			to->parent = i;
-			to->bound = bound(s, to, l + 1);
-			if (!card_full(s, to) && to->bound <= s->best * (1 + 1e-9))
+			to->bound = s->price ? cost(s, to) : bound(s, to, l + 1);
+			if (s->price || (!card_full(s, to) && to->bound <= s->best * (1 + 1e-9)))
 				s->nr_next++;
 		}
-	prune(s);
-	s->steps[l] = malloc((s->nr_next + 1ull) * sizeof(**s->steps));
-	if (!s->steps[l])
+	if (s->price)
+		keep_cheapest(s);
+	else
+		prune(s);
+	if (s->nr_next > s->limit) /* with prices: too many states */
+		return -E2BIG;
+	steps = realloc(s->steps[l], (s->nr_next + 1ull) * sizeof(**s->steps));
+	if (!steps)
 		return -ENOMEM;
+	s->steps[l] = steps;
 	for (uint32_t i = 0; i < s->nr_next; i++)
 		s->steps[l][i] = (struct step){ s->next[i].parent, s->next[i].place };
 	swap = s->now;
@@ -335,28 +383,96 @@ static int step(struct search *s, uint32_t l)
 	return 0;
 }
 
-static int search(struct search *s, uint8_t *place, uint8_t *best_place, struct nn_total *best)
+static int all_steps(struct search *s)
 {
-	const struct plan_net *net = s->net;
-	uint32_t at = 0;
+	int ret = 0;
 
 	s->now[0] = (struct label){ .place = PLAN_HOST };
 	s->nr_now = 1;
-	for (uint32_t l = 0; l < net->nr; l++)
-		if (step(s, l))
-			return -ENOMEM;
+	for (uint32_t l = 0; l < s->net->nr && !ret; l++)
+		ret = step(s, l);
+	return ret;
+}
+
+static void trace_back(const struct search *s, uint32_t at, uint8_t *place)
+{
+	for (uint32_t l = s->net->nr; l-- > 0;) {
+		place[l] = s->steps[l][at].place;
+		at = s->steps[l][at].parent;
+	}
+}
+
+/* The nearest prices that are not negative and 1 together. */
+static void to_prices(double price[USES])
+{
+	double sorted[USES], sum = 0, less = 0;
+
+	memcpy(sorted, price, sizeof(sorted));
+	for (int i = 1; i < USES; i++)
+		for (int k = i; k > 0 && sorted[k] > sorted[k - 1]; k--) {
+			double swap = sorted[k];
+
+			sorted[k] = sorted[k - 1];
+			sorted[k - 1] = swap;
+		}
+	for (int k = 0; k < USES; k++) {
+		sum += sorted[k];
+		if (sorted[k] > (sum - 1) / (k + 1))
+			less = (sum - 1) / (k + 1);
+	}
+	for (int k = 0; k < USES; k++)
+		price[k] = fmax(price[k] - less, 0);
+}
+
+static int find_prices(struct search *s, uint8_t *place, uint8_t *best_place, struct nn_total *best, double *lower)
+{
+	double price[USES] = { 0.02, 0.45, 0.45, 0.06, 0.02 };
+	int ret = 0;
+
+	s->price = price;
+	for (int i = 0; i < PLAN_PRICES && !ret; i++) {
+		double uses[USES], square = 0, mean = 0, step_length;
+		uint32_t at = 0;
+
+		ret = all_steps(s);
+		if (ret)
+			break;
+		for (uint32_t k = 1; k < s->nr_now; k++)
+			if (s->now[k].bound < s->now[at].bound)
+				at = k;
+		*lower = fmax(*lower, s->now[at].bound);
+		uses_of(s, &s->now[at], uses);
+		trace_back(s, at, place);
+		try_places(s, place, best_place, best);
+		if (!(best->seconds > 0) || *lower >= best->seconds * (1 - 1e-6))
+			break;
+		for (int k = 0; k < USES; k++)
+			mean += uses[k] / USES;
+		for (int k = 0; k < USES; k++)
+			square += (uses[k] - mean) * (uses[k] - mean);
+		step_length = (best->seconds - s->now[at].bound) / fmax(square, 1e-30) / (1 + i / 10);
+		for (int k = 0; k < USES; k++)
+			price[k] += step_length * (uses[k] - mean);
+		to_prices(price);
+	}
+	s->price = NULL;
+	return ret == -E2BIG ? 0 : ret;
+}
+
+static int search(struct search *s, uint8_t *place, uint8_t *best_place, struct nn_total *best)
+{
+	uint32_t at = 0;
+	int ret = all_steps(s);
+
+	if (ret || !s->nr_now)
+		return ret;
 	for (uint32_t i = 0; i < s->nr_now; i++) {
 		double a = busiest(s, &s->now[i]), b = busiest(s, &s->now[at]);
 
 		if (a < b * (1 - 1e-9) || (a <= b * (1 + 1e-9) && s->now[i].latency < s->now[at].latency))
 			at = i;
 	}
-	if (!s->nr_now)
-		return 0;
-	for (uint32_t l = net->nr; l-- > 0;) {
-		place[l] = s->steps[l][at].place;
-		at = s->steps[l][at].parent;
-	}
+	trace_back(s, at, place);
 	try_places(s, place, best_place, best);
 	return 0;
 }
@@ -384,9 +500,12 @@ int plan_place(struct plan_net *net, uint32_t cards, uint8_t *place, struct nn_t
 	set_rest(&s);
 	*lower = bound(&s, &start, 0);
 	try_cuts(&s, work, place, total);
-	s.best = total->seconds > 0 ? total->seconds : INFINITY;
-	if (choice && set_slots(&s))
-		ret = search(&s, work, place, total);
+	if (choice && set_slots(&s)) {
+		ret = find_prices(&s, work, place, total, lower);
+		s.best = total->seconds > 0 ? total->seconds : INFINITY;
+		if (!ret)
+			ret = search(&s, work, place, total);
+	}
 	if (!ret && !(total->seconds > 0))
 		ret = -E2BIG;
 out:

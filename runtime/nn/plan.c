@@ -81,7 +81,7 @@ static int why_layer(struct plan *plan, uint32_t l)
 	if (!layer->can_card)
 		return say(&to->why, "host: no tile of it fits the kernel's buffers in the %s shell", plan->program->shell == NN_SHELL_DFX ? "dfx" : "flat");
 	if (!layer->can_host)
-		return say(&to->why, "card: it can be there, and the host is not considered");
+		return say(&to->why, "card: the host is not considered");
 	if (plan->spread)
 		return say(&to->why, "card %u: %.2gx as fast as the host", keep - 1u, faster);
 	/* What if it were in the other place? */
@@ -207,6 +207,8 @@ static uint32_t enough_cards(struct plan *plan)
 {
 	struct nn_total t;
 
+	if (plan_spread(&plan->net, NN_MAX_CARDS, plan->other, &t))
+		return 0;
 	for (uint32_t n = plan->cards + 1; n <= NN_MAX_CARDS; n++)
 		if (!plan_spread(&plan->net, n, plan->other, &t))
 			return n;
@@ -237,20 +239,17 @@ static int choose_places(struct plan *plan, struct smartssd_error *err)
 	if (ret == -ENOMEM)
 		return ret;
 	plan->total = plan->images;
-	/* Fewer cards need less memory for images in flight. */
-	for (uint32_t n = plan->cards; n > 1; n--) {
-		more = plan_spread(&plan->net, n, plan->other, &t);
+	if (plan->cards > 1) {
+		more = plan_spread(&plan->net, plan->cards, plan->other, &t);
 		if (more == -ENOMEM)
 			return more;
-		if (more)
-			continue;
-		if (ret || plan_better(&t, &plan->total)) {
+		if (!more && (ret || plan_better(&t, &plan->total))) {
 			memcpy(plan->place, plan->other, plan->net.nr);
 			plan->total = t;
 			plan->spread = true;
 		}
-		ret = 0;
-		break;
+		if (!more)
+			ret = 0;
 	}
 	return ret ? too_large(plan, err) : 0;
 }
@@ -293,6 +292,11 @@ int nn_plan(struct nn_program *program, uint32_t cards, const struct nn_machine 
 		return smartssd_fail(err, -EINVAL, "%u cards: a plan is for 1 to %u", cards, NN_MAX_CARDS);
 	if (!sane(machine))
 		return smartssd_fail(err, -EINVAL, "a plan needs a machine whose rates are positive");
+	if (!program->nr_layers) {
+		program->cards = cards;
+		program->spread = 0;
+		return say(&program->decision, "there is nothing to compute") ? smartssd_fail(err, -ENOMEM, "no memory for the plan") : 0;
+	}
 	choose_tiles(program);
 	ret = plan_net_open(&plan.net, program, machine);
 	if (ret)

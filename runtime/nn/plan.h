@@ -62,7 +62,8 @@ struct nn_scale {
 	uint32_t group;	 /* cards of a group */
 	double own, cpu, link;
 	enum nn_busy own_limit;
-	uint32_t saturated; /* so many cards and more are not busy all the time, because `by` is; 0: no number up to NN_SCALE_CARDS */
+	/* So many cards and more are not busy all the time, because `by` is; may be more than NN_SCALE_CARDS; 0: no number, or beyond 32 bits */
+	uint32_t saturated;
 	enum nn_busy by;
 	struct nn_scale_point {
 		uint32_t cards;

@@ -33,6 +33,7 @@ int nn_plan_scale(const struct nn_program *program, const struct nn_machine *mac
 	static const uint32_t numbers[NN_SCALE_POINTS] = { 1, 2, 4, 8, 16, 24, 32, NN_SCALE_CARDS };
 	static const enum nn_busy own[3] = { NN_BUSY_FLASH, NN_BUSY_CARD, NN_BUSY_LINK };
 	struct nn_total t;
+	double shared;
 	int ret = nn_plan_total(program, 1, machine, &t);
 
 	if (ret)
@@ -45,14 +46,10 @@ int nn_plan_scale(const struct nn_program *program, const struct nn_machine *mac
 		}
 	out->cpu = t.busy[NN_BUSY_HOST];
 	out->link = t.busy[NN_BUSY_SHARED];
-	for (uint32_t n = 1; n <= NN_SCALE_CARDS && !out->saturated; n++) {
-		struct nn_scale_point p = nn_scale_at(out, n);
-
-		if (p.images_s > 0 && (p.limit == NN_BUSY_HOST || p.limit == NN_BUSY_SHARED)) {
-			out->saturated = n;
-			out->by = p.limit;
-		}
-	}
+	shared = fmax(out->cpu, out->link);
+	out->by = out->cpu >= out->link ? NN_BUSY_HOST : NN_BUSY_SHARED;
+	if (shared > 0 && out->own / shared < UINT32_MAX / NN_MAX_CARDS - 1.0)
+		out->saturated = out->group * ((uint32_t)floor(out->own / shared) + 1);
 	for (int i = 0; i < NN_SCALE_POINTS; i++)
 		out->point[i] = nn_scale_at(out, numbers[i]);
 	return 0;
@@ -128,7 +125,10 @@ static void curve(FILE *f, const struct nn_scale *s, double most)
 	for (int i = 0; i < NN_SCALE_POINTS; i++)
 		fprintf(f, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"#1f5fa8\"><title>%u cards: %.4g images/s, limit: %s</title></circle>\n",
 			x_of(s->point[i].cards), y_of(s->point[i].images_s, most), s->point[i].cards, s->point[i].images_s, nn_busy_name(s->point[i].limit));
-	if (s->saturated) {
+	if (s->saturated > NN_SCALE_CARDS)
+		fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" fill=\"#b03020\" text-anchor=\"end\">%s saturated from %u cards on</text>\n", LEFT + WIDTH - 6,
+			TOP + HEIGHT - 10, nn_busy_name(s->by), s->saturated);
+	if (s->saturated && s->saturated <= NN_SCALE_CARDS) {
 		double x = x_of(s->saturated);
 		bool right = x > LEFT + WIDTH * 0.6;
 

@@ -5,7 +5,8 @@
  * The time of a range is the larger of its computing and of moving across its ends what is alive there (and, in the first one, of reading the input).
  * The best cut into at most N ranges minimises the time of the slowest; by dynamic programming over the end of the last range. Which values
  * move between two ranges does not depend on where other cuts are, but a value that jumps over a whole range is counted at each cut that it crosses, and what
- * layers on the host in mid-range move is not: for chains of layers on cards this is exact, for others near. The total is made anew by flow.c, which knows.
+ * layers on the host in mid-range move is not: for chains of layers on cards this is exact, for others near. So totals are made anew by flow.c, which knows,
+ * and cuts are shifted as long as that helps.
  */
 #include <math.h>
 
@@ -13,7 +14,7 @@
 
 struct ranges {
 	struct plan_net *net;
-	uint32_t cards, nr;
+	uint32_t cards, nr; /* nr: layers */
 	double *compute;     /* of layers before this one, on cards */
 	double *link;	     /* to move across the cut in front of this layer */
 	double *out;	     /* to move outputs of layers before this one to the host */
@@ -46,22 +47,6 @@ static void set_cuts(struct ranges *r)
 		r->flash += (double)net->leaves[net->program->inputs[i]].bytes / net->machine->flash_bytes_s;
 }
 
-static bool range_fits(const struct ranges *r, uint32_t from, uint32_t to)
-{
-	uint64_t low = UINT64_MAX, high = 0;
-
-	for (uint32_t l = from; l < to; l++) {
-		const struct plan_layer *layer = &r->net->layers[l];
-
-		if (!layer->can_card || layer->w_from == layer->w_to)
-			continue;
-		low = min_u64(low, layer->w_from);
-		high = max_u64(high, layer->w_to);
-	}
-	high = high ? high - low : 0;
-	return high + (r->cards + 1ull) * r->net->slot_bytes <= r->net->machine->card_bytes;
-}
-
 static double range_time(const struct ranges *r, uint32_t from, uint32_t to)
 {
 	double compute = r->compute[to] - r->compute[from], link = r->link[from] + r->link[to] + r->out[to] - r->out[from];
@@ -69,20 +54,29 @@ static double range_time(const struct ranges *r, uint32_t from, uint32_t to)
 	return fmax(fmax(compute, link), from ? 0 : r->flash);
 }
 
-static void cut(struct ranges *r)
+/* The best cut into @ranges, of those that fit: as many images are in flight as there are ranges, and one more. */
+static void cut(struct ranges *r, uint32_t ranges)
 {
+	uint64_t slots = (ranges + 1ull) * r->net->slot_bytes, room = r->net->machine->card_bytes;
 	uint32_t width = r->nr + 1;
 
-	for (uint32_t end = 0; end <= r->nr; end++)
-		r->best[end] = end ? INFINITY : 0;
-	for (uint32_t from = 0; from < r->nr; from++)
-		for (uint32_t to = from + 1; to <= r->nr; to++) {
-			double time;
+	for (uint32_t i = 0; i < (ranges + 1) * width; i++)
+		r->best[i] = INFINITY;
+	r->best[0] = 0;
+	for (uint32_t from = 0; from < r->nr && slots <= room; from++) {
+		uint64_t low = UINT64_MAX, high = 0;
 
-			if (!range_fits(r, from, to))
-				break; /* nor does a longer one */
-			time = range_time(r, from, to);
-			for (uint32_t c = 1; c <= r->cards; c++) {
+		for (uint32_t to = from + 1; to <= r->nr; to++) {
+			const struct plan_layer *last = &r->net->layers[to - 1];
+			double time = range_time(r, from, to);
+
+			if (last->can_card && last->w_from != last->w_to) {
+				low = min_u64(low, last->w_from);
+				high = max_u64(high, last->w_to);
+			}
+			if (high && high - low > room - slots)
+				break; /* nor does a longer one fit */
+			for (uint32_t c = 1; c <= ranges; c++) {
 				double with = fmax(r->best[(c - 1) * width + from], time);
 
 				if (with < r->best[c * width + to]) {
@@ -91,13 +85,85 @@ static void cut(struct ranges *r)
 				}
 			}
 		}
+	}
+}
+
+/* ---- the total, with all that moves ---- */
+
+struct trial {
+	struct plan_net *net;
+	uint32_t cards;
+	uint32_t cut[NN_MAX_CARDS + 1]; /* range c is layers [cut[c], cut[c + 1]) */
+	uint32_t nr;			/* of ranges */
+};
+
+static bool total_of(const struct trial *t, uint8_t *place, struct nn_total *total)
+{
+	struct plan_use use;
+
+	for (uint32_t c = 0; c < t->nr; c++)
+		for (uint32_t l = t->cut[c]; l < t->cut[c + 1]; l++)
+			place[l] = t->net->layers[l].can_card ? (uint8_t)PLAN_CARD(c) : PLAN_HOST;
+	plan_use(t->net, place, UINT32_MAX, &use);
+	plan_total(t->net, &use, t->cards, true, total);
+	return total->card_bytes <= t->net->machine->card_bytes;
+}
+
+/* Cuts by one layer to either side, as long as that helps. */
+static void shift_cuts(struct trial *t, uint8_t *place, struct nn_total *best)
+{
+	bool better = true;
+
+	for (uint32_t round = 0; round < 2 * t->net->nr && better; round++) {
+		better = false;
+		for (uint32_t c = 1; c < t->nr; c++)
+			for (int way = -1; way <= 1; way += 2) {
+				struct nn_total total;
+				uint32_t keep = t->cut[c];
+
+				t->cut[c] += (uint32_t)way;
+				if (t->cut[c] > t->cut[c - 1] && t->cut[c] < t->cut[c + 1] && total_of(t, place, &total) && plan_better(&total, best)) {
+					*best = total;
+					better = true;
+				} else {
+					t->cut[c] = keep;
+				}
+			}
+	}
+}
+
+/* Of up to so many ranges the best; no more cards than help. */
+static int best_ranges(struct ranges *r, uint8_t *place, struct nn_total *total)
+{
+	struct trial best = { .net = r->net, .cards = r->cards }, t = best;
+	uint32_t width = r->nr + 1;
+	struct nn_total now;
+
+	for (t.nr = 1; t.nr <= r->cards; t.nr++) {
+		cut(r, t.nr);
+		if (isinf(r->best[t.nr * width + r->nr]))
+			continue;
+		t.cut[t.nr] = r->nr;
+		for (uint32_t c = t.nr; c; c--)
+			t.cut[c - 1] = r->from[c * width + t.cut[c]];
+		if (!total_of(&t, place, &now))
+			continue;
+		shift_cuts(&t, place, &now);
+		if (best.nr && !plan_better(&now, total))
+			continue;
+		best = t;
+		*total = now;
+	}
+	if (!best.nr)
+		return -E2BIG;
+	total_of(&best, place, total);
+	return 0;
 }
 
 int plan_spread(struct plan_net *net, uint32_t cards, uint8_t *place, struct nn_total *total)
 {
-	uint32_t width = net->nr + 1, best = 0;
+	uint32_t width = net->nr + 1;
 	struct ranges r = { .net = net, .cards = cards, .nr = net->nr };
-	struct plan_use use;
 	int ret = 0;
 
 	r.compute = calloc(width, sizeof(*r.compute));
@@ -109,28 +175,8 @@ int plan_spread(struct plan_net *net, uint32_t cards, uint8_t *place, struct nn_
 		ret = -ENOMEM;
 		goto out;
 	}
-	for (uint64_t i = 0; i < (cards + 1ull) * width; i++)
-		r.best[i] = INFINITY;
 	set_cuts(&r);
-	cut(&r);
-	for (uint32_t c = 1; c <= cards; c++)
-		if (r.best[c * width + net->nr] < (best ? r.best[best * width + net->nr] * (1 - 1e-9) : INFINITY))
-			best = c; /* no more cards than help */
-	if (!best) {
-		ret = -E2BIG;
-		goto out;
-	}
-	for (uint32_t c = best, end = net->nr; c; c--) {
-		uint32_t from = r.from[c * width + end];
-
-		for (uint32_t l = from; l < end; l++)
-			place[l] = net->layers[l].can_card ? (uint8_t)PLAN_CARD(c - 1) : PLAN_HOST;
-		end = from;
-	}
-	plan_use(net, place, UINT32_MAX, &use);
-	plan_total(net, &use, cards, true, total);
-	if (total->card_bytes > net->machine->card_bytes)
-		ret = -E2BIG;
+	ret = best_ranges(&r, place, total);
 out:
 	free(r.compute);
 	free(r.link);

@@ -8,8 +8,8 @@
 
 #include "program_impl.h"
 
-/* Bytes that may be given for cycles: 1/64 */
-#define NN_TILE_SLACK(bytes) ((bytes) / 64)
+/* Bytes that may be given for cycles: 2 % */
+#define NN_TILE_SLACK(bytes) ((bytes) / 50)
 
 struct nn_tile {
 	uint32_t rows, filters, channels; /* those that the kernel has */

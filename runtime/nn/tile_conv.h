@@ -4,8 +4,8 @@
  *
  * The search space is all (tile_rows, tile_filters, tile_channels, stationary or not) that the kernel takes. Bytes depend on little of it: on how rows are
  * cut (overlapping input rows are loaded twice), on the number of filter tiles, on the number of channel tiles. So the search goes through
- * all tile_rows, all numbers of filter tiles, each with channels in one piece and in the fewest pieces that fit, and computes bytes by a formula; cycles are
- * asked for only where bytes are near the fewest.
+ * all tile_rows and all numbers of filter and channel tiles, of tiles as even as can be, and computes bytes by a formula; cycles are asked for only where
+ * bytes are near the fewest.
  */
 #include <stdlib.h>
 
@@ -81,21 +81,17 @@ uint32_t TILE_CONV_COST(const uint32_t *scalars, const struct nn_tile *tile, str
 	return 0;
 }
 
-/* Channels of a tile of these rows and filters: as few tiles as fit, or all channels (@whole); 0: none fits. */
-static uint32_t fit_channels(const struct conv_space *s, const struct conv_cut *cut, uint32_t filters, bool whole)
+/* What nn_conv_check_tiles() finds, for the cut that is known already: words of channels that fit
+ * beside these rows and filters; *parts: they may be fewer than all, the partial sums fit */
+static uint64_t fit_words(const struct conv_space *s, const struct conv_cut *cut, uint32_t blocks, bool *parts)
 {
 	const struct nn_conv_args *t = &s->t;
 	uint64_t pixels = nn_conv_ceil(cut->in_most * t->in_w, NN_CONV_BANKS);
-	uint64_t words = min_u64(NN_CONV_W_BYTES / NN_LANES / ((uint64_t)filters * t->taps), pixels ? NN_CONV_BANK_WORDS / pixels : s->words);
 
+	*parts = cut->conv_most * nn_conv_ceil(t->out_w, NN_PIXELS) * blocks <= NN_CONV_ACC_GROUPS;
 	if (t->pool && cut->conv_most * t->out_w > NN_CONV_POOL_BYTES / NN_FILTERS)
 		return 0;
-	if (whole)
-		return words >= s->words ? t->channels : 0;
-	words = min_u64(words, s->words - 1); /* at least two pieces */
-	if (!words || cut->conv_most * nn_conv_ceil(t->out_w, NN_PIXELS) * (filters / NN_FILTERS) > NN_CONV_ACC_GROUPS)
-		return 0;
-	return (uint32_t)div_up(s->words, div_up(s->words, words)) * NN_LANES;
+	return min_u64(NN_CONV_W_BYTES / NN_LANES / ((uint64_t)blocks * NN_FILTERS * t->taps), pixels ? NN_CONV_BANK_WORDS / pixels : s->words);
 }
 
 /* What nn_conv_cost() counts as loaded and stored. */
@@ -127,26 +123,34 @@ struct conv_found {
 	uint64_t fewest;
 };
 
-/* Choices that may be among the best, as far as is known when they are found. */
+static int try_choice(const struct conv_space *s, const struct conv_cut *cut, struct conv_choice c, struct conv_found *f)
+{
+	c.bytes = count_bytes(s, cut, &c.tile);
+	f->fewest = min_u64(f->fewest, c.bytes);
+	if (c.bytes > f->fewest + NN_TILE_SLACK(f->fewest))
+		return 0;
+	if (smartssd_grow(&f->choices, &f->room, f->nr + 1ull, 256, sizeof(*f->choices)))
+		return -1;
+	c.steps = div_up(s->t.rows, cut->rows) * s->t.images * div_up(s->t.filters, c.tile.filters) * div_up(s->t.channels, c.tile.channels);
+	f->choices[f->nr++] = c;
+	return 0;
+}
+
+/* Choices that may be among the best, as far as is known when they are found. Of sizes that make as many tiles the smallest: it fits where the others do. */
 static int try_cut(const struct conv_space *s, const struct conv_cut *cut, struct conv_found *f)
 {
 	for (uint32_t blocks = s->blocks; blocks; blocks--) {
-		/* Of all sizes that make as many tiles the smallest: it fits where the others do. */
+		bool parts;
+		uint64_t fit = fit_words(s, cut, blocks, &parts);
+
 		if (blocks != div_up(s->blocks, div_up(s->blocks, blocks)))
 			continue;
-		for (uint32_t way = 0; way < 4; way++) {
-			struct conv_choice c = { { cut->rows, blocks * NN_FILTERS, fit_channels(s, cut, blocks * NN_FILTERS, way < 2), way & 1 }, 0 };
-
-			if (!c.tile.channels)
+		for (uint32_t words = (uint32_t)min_u64(fit, s->words); words; words--) {
+			if (words != div_up(s->words, div_up(s->words, words)) || (words < s->words && !parts))
 				continue;
-			c.bytes = count_bytes(s, cut, &c.tile);
-			f->fewest = min_u64(f->fewest, c.bytes);
-			if (c.bytes > f->fewest + NN_TILE_SLACK(f->fewest))
-				continue;
-			if (smartssd_grow(&f->choices, &f->room, f->nr + 1ull, 256, sizeof(*f->choices)))
-				return -1;
-			c.steps = div_up(s->t.rows, cut->rows) * s->t.images * div_up(s->blocks, blocks) * div_up(s->t.channels, c.tile.channels);
-			f->choices[f->nr++] = c;
+			for (uint32_t w = 0; w < 2; w++)
+				if (try_choice(s, cut, (struct conv_choice){ { cut->rows, blocks * NN_FILTERS, words * NN_LANES, w }, 0, 0 }, f))
+					return -1;
 		}
 	}
 	return 0;

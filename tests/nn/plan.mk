@@ -8,4 +8,4 @@ $(B)/tests/nn/test_plan: $(NN_PLAN_PARTS:%=$(B)/%.o) $$(LIB_OBJ)
 $(B)/san/tests/nn/test_plan: $(NN_PLAN_PARTS:%=$(B)/san/%.o) $$(LIB_SAN)
 	$(CC) $(SAN) $(LDFLAGS) $(sort $^) $(LIB_LIBS) -lm -o $@
 
-TESTS += $(NN_PLAN_TESTS)
+TESTS += $(NN_PLAN_TESTS) tests/nn/plan.sh

@@ -43,7 +43,8 @@ static uint32_t add_value(struct nn_program *p, struct nn_value v)
 
 static uint32_t card_value(struct nn_program *p, uint32_t c, uint32_t h, uint32_t w)
 {
-	return add_value(p, (struct nn_value){ .type = NN_U1, .dims = { 4, { 1, c, h, w } }, .h = h, .w = w, .c = c, .channels = (uint32_t)align_up(c, NN_LANES), .zero = 7 });
+	return add_value(p, (struct nn_value){ .type = NN_U1, .dims = { 4, { 1, c, h, w } }, .h = h, .w = w, .c = c,
+					       .channels = (uint32_t)align_up(c, NN_LANES), .zero = 7 });
 }
 
 uint32_t shape_net_input(struct nn_program *p, uint32_t c, uint32_t h, uint32_t w)

@@ -184,22 +184,26 @@ static void test_utilisation(void)
 	for (size_t n = 0; n < ARRAY_SIZE(networks); n++)
 		for (size_t k = 0; k < ARRAY_SIZE(shells); k++) {
 			struct nn_program *p = shape_net(networks[n], shells[k].shell);
-			double macs = 0, seconds = 0, share;
+			double macs[2] = { 0, 0 }, seconds[2] = { 0, 0 }, launches = 0, peak = shells[k].dsp * 2 * m.clock_hz;
 			struct nn_cost c;
-			bool known = true;
+			bool known = !nn_plan(p, 1, &m, &err);
 
-			if (!tap_ok(!nn_plan(p, 1, &m, &err), "%s, %s: planned %s", networks[n], shells[k].name, err.text))
-				continue;
-			for (uint32_t l = 0; l < p->nr_layers; l++)
-				if (p->layers[l].kind == NN_LAYER_CONV) {
-					known = known && !nn_layer_cost(p, &p->layers[l], NN_ON_CARD, &m, &c);
-					macs += (double)p->layers[l].conv.macs;
-					seconds += c.seconds;
-				}
-			share = macs / (seconds * shells[k].dsp * 2 * m.clock_hz);
-			tap_ok(known && (n || k || share >= 0.60), "%s, %s: convolutions %.0f MMAC in %.3f ms modelled, launches included: %.1f %% of the peak of %.0f DSP%s",
-			       networks[n], shells[k].name, macs * 1e-6, seconds * 1e3, share * 100, shells[k].dsp, n || k ? "" : " (at least 60)");
-			printf("# %s\n", p->decision);
+			for (uint32_t l = 0; l < p->nr_layers && known; l++) {
+				uint32_t matrix = p->values[p->layers[l].out].h == 1;
+
+				if (p->layers[l].kind != NN_LAYER_CONV)
+					continue;
+				known = !nn_layer_cost(p, &p->layers[l], NN_ON_CARD, &m, &c);
+				macs[matrix] += (double)p->layers[l].conv.macs;
+				seconds[matrix] += (double)c.cycles / m.clock_hz;
+				launches += m.run_seconds;
+			}
+			tap_ok(known && (n || k || macs[0] / (seconds[0] * peak) >= 0.60),
+			       "%s, %s: convolutions %.0f MMAC in %.3f ms modelled: %.1f %% of the peak of %.0f DSP%s %s", networks[n], shells[k].name, macs[0] * 1e-6,
+			       seconds[0] * 1e3, macs[0] / (seconds[0] * peak) * 100, shells[k].dsp, n || k ? "" : " (at least 60)", err.text);
+			printf("# with the matrix products behind them %.1f %%, with the launches %.1f %%; %s\n",
+			       (macs[0] + macs[1]) / ((seconds[0] + seconds[1]) * peak) * 100,
+			       (macs[0] + macs[1]) / ((seconds[0] + seconds[1] + launches) * peak) * 100, p->decision);
 			nn_program_free(p);
 		}
 }
@@ -225,6 +229,18 @@ static struct nn_machine random_machine(void)
 	m.host_link_bytes_s = around(m.host_link_bytes_s);
 	m.submit_seconds = random_in(0, 2) ? around(2e-6) : 0;
 	m.run_seconds = around(2e-6);
+	if (random_in(0, 1)) { /* links that matter */
+		float slow = random_float(1, 12);
+
+		m.host_to_card_bytes_s /= slow;
+		m.card_to_host_bytes_s /= slow;
+		m.submit_seconds = 0;
+		m.host_bytes_s = 1e12;
+	}
+	if (random_in(0, 3) == 0) {
+		m.host_macs_s *= 1e-4;
+		m.host_bytes_s *= 1e-4;
+	}
 	return m;
 }
 
@@ -314,7 +330,7 @@ static struct brute brute_places(struct nn_program *p, struct plan_net *net, uin
 
 static void test_places(void)
 {
-	uint32_t nets = SLOW ? 10 : 60, wrong = 0, mixed = 0, card = 0, host = 0, full = 0;
+	uint32_t nets = SLOW ? 20 : 150, wrong = 0, mixed = 0, card = 0, host = 0, full = 0;
 
 	for (uint32_t i = 0; i < nets; i++) {
 		uint32_t layers = (uint32_t)random_in(2, SLOW ? 8 : i % 10 ? 10 : 12), cards = random_in(0, 1) ? 1 : (uint32_t)random_in(1, 8), on = 0;
@@ -351,7 +367,9 @@ static void test_places(void)
 		plan_net_close(&net);
 		nn_program_free(p);
 	}
-	tap_ok(!wrong, "SEED=%llu: %u random networks of 2 to 12 layers: placed as the best of all 2^n placements (%u all on the card, %u all on the host, %u mixed; %u with a small card)",
+	tap_ok(!wrong,
+	       "SEED=%llu: %u random networks of 2 to 12 layers: placed as the best of all 2^n placements (%u all on the card, %u all on the host, %u mixed; "
+	       "%u with a small card)",
 	       seed(), nets, card, host, mixed, full);
 	if (!SLOW)
 		tap_ok(mixed > nets / 10 && card && host, "the random machines make all kinds of plans");
@@ -407,26 +425,52 @@ static uint32_t count_card(const struct nn_program *p)
 	return n;
 }
 
+static bool count_is_all(const struct nn_program *p)
+{
+	return count_card(p) == p->nr_layers;
+}
+
+static bool count_is_most(const struct nn_program *p)
+{
+	return count_card(p) > p->nr_layers * 3 / 4;
+}
+
+static bool count_is_none(const struct nn_program *p)
+{
+	return !count_card(p);
+}
+
+static bool count_is_some(const struct nn_program *p)
+{
+	return !p->spread && count_card(p) && !count_is_all(p);
+}
+
+static void answer(struct nn_program *p, const struct nn_machine *m, uint32_t cards, bool (*right)(const struct nn_program *p), const char *says, const char *what)
+{
+	struct smartssd_error err = { "" };
+	int ret = nn_plan(p, cards, m, &err);
+
+	tap_ok(!ret && right(p) && strstr(p->decision, says), "%s: %s", what, ret ? err.text : p->decision);
+}
+
 static void test_answers(void)
 {
 	struct nn_program *p = shape_net("resnet50", NN_SHELL_FLAT);
-	struct smartssd_error err = { "" };
 	struct nn_machine m;
 	struct nn_total t;
 	double even, macs = 0;
 	uint32_t k = 0;
 
 	nn_machine_default(&m);
-	tap_ok(!nn_plan(p, 1, &m, &err) && count_card(p) == p->nr_layers && !strncmp(p->decision, "everything on the card", 22), "the host not considered: %s",
-	       p->decision);
+	answer(p, &m, 1, count_is_all, "everything on the card", "the host not considered");
 	tap_ok(!nn_plan_total(p, 1, &m, &t) && t.moved.to_host == 1008 && t.moved.flash == 150528 && !t.moved.read && !t.moved.to_card && t.jobs == 1,
 	       "an image moves 150528 bytes from flash, 1008 to the host, in one job");
 	even = nn_plan_break_even(p, 1, &m);
 	m.host_macs_s = even / 30;
-	tap_ok(!nn_plan(p, 1, &m, &err) && count_card(p) > p->nr_layers * 3 / 4, "a slow host: %s", p->decision);
+	answer(p, &m, 1, count_is_most, "offload", "a slow host");
 	m.host_macs_s = even * 1000;
 	m.host_bytes_s = 1e13;
-	tap_ok(!nn_plan(p, 1, &m, &err) && !count_card(p) && !strncmp(p->decision, "do not offload", 14), "a fast host: %s", p->decision);
+	answer(p, &m, 1, count_is_none, "do not offload", "a fast host");
 	nn_program_free(p);
 
 	/* A card that reads fast and a narrow way to the host: what the first layers make small is worth moving, what multiplies much is not. */
@@ -444,10 +488,11 @@ static void test_answers(void)
 	m.host_macs_s = 20e12;
 	m.host_read_bytes_s = 1e8;
 	m.host_bytes_s = 1e12;
-	if (tap_ok(!nn_plan(p, 1, &m, &err), "a fast host that reads slowly %s", err.text)) {
+	answer(p, &m, 1, count_is_some, "offload only the first", "a fast host that reads slowly");
+	{
 		while (k < p->nr_layers && p->layers[k].place == NN_ON_CARD)
 			k++;
-		tap_ok(k && k < p->nr_layers && count_card(p) == k && !strncmp(p->decision, "offload only the first", 22), "%s", p->decision);
+		tap_ok(k && k < p->nr_layers && count_card(p) == k, "that is %u layers, and no more", k);
 	}
 	for (uint32_t l = 0; l < p->nr_layers; l++)
 		macs += !p->layers[l].why[0];
@@ -506,17 +551,17 @@ static void test_ranges(void)
 		brute_ranges(&net, cards, 0, 0, place, &best);
 		ret = plan_spread(&net, cards, place, &t);
 		many += t.cards > 1;
-		/* It may find none where only a cut with fewer cards, and so with less memory for images, would do. */
-		if ((!ret && t.card_bytes > m.card_bytes) || (!ret && !(best.seconds > 0)) || (!ret && chain && t.seconds > best.seconds * (1 + 1e-9))) {
+		if (ret ? best.seconds > 0 : t.card_bytes > m.card_bytes || !(best.seconds > 0) || (chain && t.seconds > best.seconds * (1 + 1e-9))) {
 			printf("# SEED=%llu: network %u, %u cards: %.9g s, best %.9g s\n", seed(), i, cards, t.seconds, best.seconds);
 			wrong++;
 		}
-		if (!ret)
+		if (!ret && best.seconds > 0)
 			worst = fmax(worst, t.seconds / best.seconds);
 		plan_net_close(&net);
 		nn_program_free(p);
 	}
-	tap_ok(!wrong && worst < 2, "SEED=%llu: %u random networks: ranges over 2 to 4 cards are the best of all for chains, at most %.2f times the best for others; %u use several",
+	tap_ok(!wrong && worst < 4,
+	       "SEED=%llu: %u random networks: ranges over 2 to 4 cards are the best of all for chains, at most %.2f times the best for others; %u use several",
 	       seed(), nets, worst, many);
 }
 
@@ -530,24 +575,27 @@ static void test_cards(void)
 	bool sorted = true;
 
 	nn_machine_default(&m);
-	tap_ok(!nn_plan(p, 8, &m, &err) && !p->spread && p->cards == 8 && strstr(p->decision, "images over 8 cards"), "8 cards: %s", p->decision);
-	m.card_bytes = 100000000 + (32 << 20);
-	tap_ok(nn_plan(p, 1, &m, &err) == -E2BIG && strstr(err.text, "plan it for"), "a small card: %s", err.text);
-	if (tap_ok(!nn_plan(p, 4, &m, &err) && p->spread == 1, "4 of them: %s", p->spread ? p->decision : err.text)) {
+	answer(p, &m, 8, count_is_all, "images over 8 cards", "8 cards");
+	tap_ok(!p->spread && p->cards == 8, "each with all layers");
+	m.card_bytes = 145000000;
+	tap_ok(nn_plan(p, 1, &m, &err) == -E2BIG && strstr(err.text, "plan it for 2 cards"), "a small card: %s", err.text);
+	answer(p, &m, 4, count_is_all, "layers over", "4 of them");
+	if (tap_ok(p->spread == 1, "spread")) {
 		for (uint32_t l = 0; l < p->nr_layers; l++) {
 			sorted = sorted && p->layers[l].card >= last && p->layers[l].card <= last + 1;
 			last = p->layers[l].card;
 		}
-		tap_ok(sorted && last > 0 && !nn_plan_total(p, 4, &m, &t) && t.cards == last + 1 && t.card_bytes <= m.card_bytes && t.moved.between > 0,
+		sorted = sorted && !nn_plan_total(p, 4, &m, &t);
+		tap_ok(sorted && last > 0 && t.cards == last + 1 && t.card_bytes > 100000000 && t.card_bytes <= m.card_bytes && t.moved.between > 0,
 		       "%u ranges of layers; the fullest card has %llu of %llu bytes", last + 1, (unsigned long long)t.card_bytes, (unsigned long long)m.card_bytes);
 	}
 	m.host_macs_s = 50e9;
-	tap_ok(!nn_plan(p, 1, &m, &err) && !p->spread && count_card(p) && count_card(p) < p->nr_layers, "one and the host: %s", p->decision);
+	answer(p, &m, 1, count_is_some, "offload", "one and the host");
 	tap_ok(!nn_plan_total(p, 1, &m, &t) && t.card_bytes <= m.card_bytes, "what is on the card fits it");
-	tap_ok(nn_plan(p, 49, &m, &err) == -EINVAL && nn_plan(p, 0, &m, &err) == -EINVAL, "no cards, or 49: %s", err.text);
+	tap_ok(nn_plan(p, 49, &m, &err) == -EINVAL && nn_plan(p, 0, &m, &err) == -EINVAL, "no cards, or 49");
 	m.card_bytes = 1000;
 	m.host_macs_s = 0;
-	tap_ok(nn_plan(p, 48, &m, &err) == -E2BIG && !strstr(err.text, "plan it for"), "a card for which nothing is small enough: %s", err.text);
+	tap_ok(nn_plan(p, 48, &m, &err) == -E2BIG && !strstr(err.text, "plan it for"), "a card for which nothing is small enough is refused");
 	nn_program_free(p);
 }
 
@@ -571,7 +619,7 @@ static void test_scale(void)
 	tap_ok(s.saturated > 1 && s.by == NN_BUSY_HOST && s.saturated == (uint32_t)floor(s.own / s.cpu) + 1 && nn_scale_at(&s, s.saturated - 1).cpu <= 1 &&
 	       nn_scale_at(&s, s.saturated).limit == NN_BUSY_HOST, "with 500 us for a job the %s is saturated from %u cards on", nn_busy_name(s.by), s.saturated);
 	m.submit_seconds = 0;
-	tap_ok(!nn_plan_scale(p, &m, &none) && !none.saturated && fabs(none.point[7].images_s / none.point[0].images_s / 48 - 1) < 1e-9,
+	tap_ok(!nn_plan_scale(p, &m, &none) && none.saturated > 1000 && none.by == NN_BUSY_SHARED && fabs(none.point[7].images_s / none.point[0].images_s / 48 - 1) < 1e-9,
 	       "with no host time 48 cards are 48 times one");
 	nn_program_free(p);
 }

@@ -15,6 +15,7 @@ int cmd_conv2d(int argc, char **argv);
 int cmd_lookup(int argc, char **argv);
 int cmd_quantize(int argc, char **argv);
 int cmd_compile(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_reset(int argc, char **argv);
 

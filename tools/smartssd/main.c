@@ -17,6 +17,7 @@ static const struct verb {
 	{ "compile", cmd_compile, "an int8 ONNX model -> a program for cards" },
 	{ "lookup", cmd_lookup, "pool rows of an embedding table, on NumPy files" },
 	{ "demo", cmd_demo, "a picture and a recommendation batch, computed next to the data and checked" },
+	{ "plan", cmd_plan, "where each layer of a program runs, why, and what more cards would bring" },
 	{ "run", cmd_run, "a network on images, next to the data" },
 	{ "xclbin", cmd_xclbin, "pack HLS C kernels into an xclbin, say what is in one, or load one" },
 	{ "reset", cmd_reset, "bring compute units back that hang or crashed" },
