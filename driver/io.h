@@ -50,6 +50,7 @@ struct smartssd_piece {
 /*
  * struct smartssd_io - one READ or WRITE
  * @reason: why nothing of it goes peer to peer, or SMARTSSD_PEER_OK
+ * @path: how its data goes, as smartssd_result says it; first reason wins
  * @later: this is the first pass of a WRITE, and pieces were left to the second, which goes through
  *   the page cache
  * @ext: extents after merging
@@ -70,6 +71,7 @@ struct smartssd_io {
 	bool second;
 	bool later;
 	u32 reason;
+	u32 path;
 	struct smartssd_extent *ext;
 	u32 nr;
 	u32 *origin;
