@@ -18,7 +18,7 @@
 #include <unistd.h>
 #include "../../runtime/libsmartssd.h"
 
-enum { PIECES = 10000, DEPTH = 64, ROUNDS = 5 };
+enum { PIECES = 10000, DEPTH = 64, ROUNDS = 9 };
 
 static struct smartssd_extent ext[PIECES];
 
