@@ -41,9 +41,9 @@ static void add(const struct nn_add_run *r, const uint8_t *a, const uint8_t *b, 
 	uint32_t two = r->flags & NN_ADD_B, pixels = r->pixels;
 	size_t count = r->channels;
 	struct terms terms;
-	int avx2 = simd_avx2();
+	int avx2 = simd_avx2(), avx512 = simd_avx512();
 
-	if (!avx2)
+	if (!avx2 && !avx512)
 		fill_terms(r, &terms);
 	if (r->a_pitch == r->channels && r->y_pitch == r->channels && (!two || r->b_pitch == r->channels)) { /* no gaps: one run */
 		count *= pixels;
@@ -54,10 +54,12 @@ static void add(const struct nn_add_run *r, const uint8_t *a, const uint8_t *b, 
 
 		for (uint32_t p = 0; p < pixels; p++) {
 #if defined(__x86_64__)
-			if (avx2)
+			if (avx512)
+				nn_add_run_avx512(r, a + a_at, b + b_at, y + y_at, count);
+			else if (avx2)
 				nn_add_run_avx2(r, a + a_at, b + b_at, y + y_at, count);
 #endif
-			if (!avx2)
+			if (!avx2 && !avx512)
 				portable(r, &terms, a + a_at, b + b_at, y + y_at, count);
 			a_at += r->a_pitch;
 			b_at += two ? r->b_pitch : 0;

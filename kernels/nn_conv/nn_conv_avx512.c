@@ -27,7 +27,7 @@ struct block {
 	const int8_t *ahead; /* weights to be fetched meanwhile */
 	size_t stride;	     /* bytes of them per 16 channels: 0 or 128 */
 	const struct requant *q;
-	int plain; /* finish_plain() will do */
+	enum { FROM_MEMORY, PLAIN, RESIDUAL } how; /* finish() after the block, or finish_plain() or finish_residual() at its end */
 	__m512i sum[PIXELS][4];
 };
 
@@ -99,6 +99,30 @@ AVX512_INLINE __m512i to_bytes(const struct requant *q, const __m512i v[4])
 	return _mm512_permutexvar_epi32(q->order, bytes);
 }
 
+/* As to_bytes(), and to y, of integers that stay in their registers: in assembly for the same reason as below. */
+AVX512_INLINE void store_bytes(const struct requant *q, __m512i v[4], uint8_t *y, __mmask64 mask, const int n)
+{
+	if (n < 2)
+		v[1] = v[0];
+	if (n < 3)
+		v[2] = v[0];
+	if (n < 4)
+		v[3] = v[0];
+	__asm__ volatile("vpackssdw %2, %0, %0\n"
+			 "vpackssdw %3, %1, %1\n"
+			 "vpaddsw %4, %0, %0\n"
+			 "vpaddsw %4, %1, %1\n"
+			 "vpackuswb %1, %0, %0\n"
+			 "vpmaxub %5, %0, %0\n"
+			 "vpminub %6, %0, %0"
+			 : "+v"(v[0]), "+v"(v[2])
+			 : "v"(v[1]), "v"(v[3]), "m"(q->zero16), "m"(q->lo8), "m"(q->hi8));
+	if (n == 4)
+		_mm512_storeu_si512(y, _mm512_permutexvar_epi32(q->order, v[0]));
+	else
+		_mm512_mask_storeu_epi8(y, mask, _mm512_permutexvar_epi32(q->order, v[0]));
+}
+
 /*
  * The sums of @m pixels to y, straight from their registers: no residual, no bias that may saturate, and multipliers so small that no product leaves
  * 32 bits. In assembly since a compiler would take the constants out of the loop, and the sums out of their registers for them.
@@ -117,25 +141,47 @@ AVX512_INLINE void finish_plain(const struct nn_conv_panel *p, const struct bloc
 					 "vcvtps2dq %0, %0"
 					 : "+v"(sum[i][j])
 					 : "m"(*(const __m512 *)(p->mult + 16 * j)));
-		if (n < 2)
-			sum[i][1] = sum[i][0];
-		if (n < 3)
-			sum[i][2] = sum[i][0];
-		if (n < 4)
-			sum[i][3] = sum[i][0];
-		__asm__ volatile("vpackssdw %2, %0, %0\n"
-				 "vpackssdw %3, %1, %1\n"
-				 "vpaddsw %4, %0, %0\n"
-				 "vpaddsw %4, %1, %1\n"
-				 "vpackuswb %1, %0, %0\n"
-				 "vpmaxub %5, %0, %0\n"
-				 "vpminub %6, %0, %0"
-				 : "+v"(sum[i][0]), "+v"(sum[i][2])
-				 : "v"(sum[i][1]), "v"(sum[i][3]), "m"(q->zero16), "m"(q->lo8), "m"(q->hi8));
-		if (n == 4)
-			_mm512_storeu_si512(k->y[i], _mm512_permutexvar_epi32(q->order, sum[i][0]));
-		else
-			_mm512_mask_storeu_epi8(k->y[i], mask, _mm512_permutexvar_epi32(q->order, sum[i][0]));
+		store_bytes(q, sum[i], k->y[i], mask, n);
+	}
+}
+
+/*
+ * The same with a residual: clipped before it is added, so that any multiplier will do. Rounding to an integral single is rounding to an integer
+ * and back. For a NaN, max gives its second operand (in this notation the first), and so does min: lo, and the NaN, which becomes INT32_MIN.
+ */
+AVX512_INLINE void finish_residual(const struct nn_conv_panel *p, const struct block *k, __m512i sum[PIXELS][4], const int m, const int n)
+{
+	const __mmask64 mask = ~(__mmask64)0 >> (64 - 16 * n);
+	const struct requant *q = k->q;
+	const __m512 sum_hi = q->sum_hi;
+
+#pragma GCC unroll 6
+	for (int i = 0; i < m; i++) {
+		const uint8_t *r = k->r[i];
+
+#pragma GCC unroll 4
+		for (int j = 0; j < n; j++) {
+			__m512 term;
+
+			__asm__ volatile("vpmovzxbd %[r], %[term]\n"
+					 "vcvtdq2ps %[sum], %[sum]\n"
+					 "vpsubd %[r_zero], %[term], %[term]\n"
+					 "vmulps %[mult], %[sum], %[sum]\n"
+					 "vcvtdq2ps %[term], %[term]\n"
+					 "vmaxps %[lo], %[sum], %[sum]\n"
+					 "vmulps %[r_mult], %[term], %[term]\n"
+					 "vminps %[hi], %[sum], %[sum]\n"
+					 "vrndscaleps $0, %[sum], %[sum]\n"
+					 "vmulps %[v_mult], %[sum], %[sum]\n"
+					 "vaddps %[term], %[sum], %[sum]\n"
+					 "vminps %[sum], %[sum_hi], %[sum]\n"
+					 "vcvtps2dq %[sum], %[sum]"
+					 : [sum] "+v"(sum[i][j]), [term] "=&v"(term)
+					 : [r] "m"(*(const uint8_t(*)[16])(r + 16 * j)), [mult] "m"(*(const __m512 *)(p->mult + 16 * j)),
+					   [lo] "m"(q->lo), [hi] "m"(q->hi), [v_mult] "m"(q->v_mult), [r_mult] "m"(q->r_mult),
+					   [r_zero] "m"(q->r_zero), [sum_hi] "v"(sum_hi));
+		}
+		store_bytes(q, sum[i], k->y[i], mask, n);
 	}
 }
 
@@ -214,8 +260,10 @@ AVX512_INLINE void block(const struct nn_conv_panel *p, struct block *k, const i
 			w += 4 * 64;
 		}
 	}
-	if (k->plain) {
+	if (k->how == PLAIN) {
 		finish_plain(p, k, sum, m, n);
+	} else if (k->how == RESIDUAL) {
+		finish_residual(p, k, sum, m, n);
 	} else {
 #pragma GCC unroll 6
 		for (int i = 0; i < m; i++)
@@ -253,7 +301,7 @@ AVX512 void nn_conv_panel_avx512(const struct nn_conv_panel *p)
 	struct block k;
 
 	k.q = &q;
-	k.plain = !p->r && !p->saturate && p->small;
+	k.how = p->saturate ? FROM_MEMORY : p->r ? RESIDUAL : p->small ? PLAIN : FROM_MEMORY;
 	memset(k.sum, 0, sizeof(k.sum));
 	for (uint64_t b = 0; b < blocks; b++) {
 		uint32_t m = small + (b < larger);
@@ -275,7 +323,7 @@ AVX512 void nn_conv_panel_avx512(const struct nn_conv_panel *p)
 		k.stride = ahead < p->w_end ? 128 : 0;
 		k.ahead = k.stride ? ahead : p->w;
 		sums(p, &k);
-		if (!k.plain)
+		if (k.how == FROM_MEMORY)
 			finish(p, &k, m);
 		ahead += k.stride * (p->runs * p->quads / 4);
 	}

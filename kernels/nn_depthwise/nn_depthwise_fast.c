@@ -86,14 +86,16 @@ void nn_depthwise(const uint8_t *x, uint64_t x_bytes, const int8_t *w, uint64_t 
 		return; /* nowhere to report to */
 	code = nn_depthwise_check(&job.r, x_bytes, w_bytes, coef_bytes, y_bytes, &detail);
 	if (code == KERNEL_OK) {
-		int avx2 = simd_avx2();
+		int avx2 = simd_avx2(), avx512 = simd_avx512();
 
 		memset(job.outside, (int)x_zero, sizeof(job.outside));
 #if defined(__x86_64__)
-		if (avx2)
+		if (avx512)
+			nn_depthwise_run_avx512(&job);
+		else if (avx2)
 			nn_depthwise_run_avx2(&job);
 #endif
-		if (!avx2)
+		if (!avx2 && !avx512)
 			portable(&job);
 	}
 	status[1] = detail;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Between the fast version's parts: dispatch and portable loops (nn_depthwise_fast.c), AVX2 (nn_depthwise_avx2.c). */
+/* Between the fast version's parts: dispatch and portable loops (nn_depthwise_fast.c), AVX2, AVX-512. */
 #ifndef KERNELS_NN_DEPTHWISE_FAST_H
 #define KERNELS_NN_DEPTHWISE_FAST_H
 
@@ -27,5 +27,6 @@ struct nn_depthwise_job {
 int nn_depthwise_place(const struct nn_depthwise_job *job, const uint8_t *x, uint32_t oh, uint32_t ow, uint32_t channel, const uint8_t **taps);
 
 void nn_depthwise_run_avx2(const struct nn_depthwise_job *job);
+void nn_depthwise_run_avx512(const struct nn_depthwise_job *job);
 
 #endif

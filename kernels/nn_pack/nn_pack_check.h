@@ -20,10 +20,13 @@
 #define NN_PACK_BUFFER_LUT 1u
 #define NN_PACK_BUFFER_Y   2u
 
+#define NN_PACK_STEP 4u
+#define NN_PACK_ROWS 8u /* at most: before the first ones are loaded nothing is stored */
+
 /* The scalar arguments, and below them what nn_pack_check_shape() derives. */
 struct nn_pack_run {
 	uint32_t images, channels, in_h, in_w;
-	uint32_t x_row, x_channel, x_image_low, x_image_high;
+	uint32_t x_skip, x_row, x_channel, x_image_low, x_image_high;
 	uint32_t kernel, stride, pad, out_w, out_channels, y_pitch, y_image;
 	uint32_t outside, scale, zero, mode;
 
@@ -35,9 +38,27 @@ struct nn_pack_run {
 /* A run from the kernel's parameters, which all have the names of the members. */
 #define NN_PACK_RUN_OF_ARGUMENTS                                                                                                   \
 	{                                                                                                                          \
-		images, channels, in_h, in_w, x_row, x_channel, x_image_low, x_image_high, kernel, stride, pad, out_w,             \
-			out_channels, y_pitch, y_image, outside, scale, zero, mode, 0, 0, 0                                        \
+		images, channels, in_h, in_w, x_skip, x_row, x_channel, x_image_low, x_image_high, kernel, stride, pad,            \
+			out_w, out_channels, y_pitch, y_image, outside, scale, zero, mode, 0, 0, 0                                        \
 	}
+
+/*
+ * Elements of a channel that the card handles per cycle: a word of singles. They go to different banks of its row buffer, unless 4 columns'
+ * places in it are less than 4 banks.
+ */
+static inline uint32_t nn_pack_lanes(const struct nn_pack_run *r)
+{
+	return r->channels % 8 ? NN_PACK_STEP : 1;
+}
+
+/* Rows that the card loads while it stores as many. */
+static inline uint32_t nn_pack_rows(const struct nn_pack_run *r)
+{
+	uint32_t fit = NN_PACK_ROW_BYTES / (r->channels * r->in_w);
+
+	fit = fit < NN_PACK_ROWS ? fit : NN_PACK_ROWS;
+	return fit < r->in_h ? fit : r->in_h;
+}
 
 /* 0, or the NN_PACK_CHECK_ that failed. */
 static inline uint32_t nn_pack_check_shape(struct nn_pack_run *r)
@@ -68,6 +89,9 @@ static inline uint32_t nn_pack_check_x(const struct nn_pack_run *r, uint64_t x_b
 {
 	uint64_t rest = x_bytes;
 
+	if (r->x_skip > rest)
+		return 0;
+	rest -= r->x_skip;
 	if (r->images > 1 && r->x_image > rest / (r->images - 1))
 		return 0;
 	rest -= (r->images - 1) * r->x_image;

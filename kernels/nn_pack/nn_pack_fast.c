@@ -145,9 +145,9 @@ static void pack(const struct nn_pack_run *r, const uint8_t *x, const uint8_t *l
 }
 
 void nn_pack(const uint8_t *x, uint64_t x_bytes, const uint8_t *lut, uint64_t lut_bytes, uint8_t *y, uint64_t y_bytes, uint32_t *status,
-	     uint64_t status_bytes, uint32_t images, uint32_t channels, uint32_t in_h, uint32_t in_w, uint32_t x_row, uint32_t x_channel,
-	     uint32_t x_image_low, uint32_t x_image_high, uint32_t kernel, uint32_t stride, uint32_t pad, uint32_t out_w, uint32_t out_channels,
-	     uint32_t y_pitch, uint32_t y_image, uint32_t outside, uint32_t scale, uint32_t zero, uint32_t mode)
+	     uint64_t status_bytes, uint32_t images, uint32_t channels, uint32_t in_h, uint32_t in_w, uint32_t x_skip, uint32_t x_row,
+	     uint32_t x_channel, uint32_t x_image_low, uint32_t x_image_high, uint32_t kernel, uint32_t stride, uint32_t pad, uint32_t out_w,
+	     uint32_t out_channels, uint32_t y_pitch, uint32_t y_image, uint32_t outside, uint32_t scale, uint32_t zero, uint32_t mode)
 {
 	struct nn_pack_run run = NN_PACK_RUN_OF_ARGUMENTS;
 	uint32_t code, detail;
@@ -156,7 +156,7 @@ void nn_pack(const uint8_t *x, uint64_t x_bytes, const uint8_t *lut, uint64_t lu
 		return; /* nowhere to report to */
 	code = nn_pack_check(&run, x_bytes, lut_bytes, y_bytes, &detail);
 	if (code == KERNEL_OK)
-		pack(&run, x, lut, y);
+		pack(&run, x + x_skip, lut, y);
 	status[1] = detail;
 	status[2] = 0;
 	status[3] = 0;

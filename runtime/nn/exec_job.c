@@ -243,6 +243,24 @@ static uint64_t layer_macs(const struct nn_layer *layer)
 	return layer->kind == NN_LAYER_CONV ? layer->conv.macs : layer->kind == NN_LAYER_DEPTHWISE ? layer->depthwise.macs : 0;
 }
 
+/*
+ * The input begins at any byte of the slot: the kernel's pointer is the word before that, and x_skip says how far behind it the first element is.
+ * nn_layer_arguments() knows where in the input the run begins.
+ */
+static void set_input(struct exec_worker *w, struct exec_slot *slot, uint32_t pointer, struct nn_arguments *args, struct smartssd_op_kernel *k)
+{
+	const struct nn_pointer *p = &args->where[pointer];
+	uint64_t end = slot->input_at + slot->input_skew + w->images * w->s->image_bytes, from = slot->input_at + slot->input_skew + p->offset, at;
+
+	for (uint32_t i = 0; i < args->nr_scalars; i++) {
+		if (strcmp(args->scalar[i], "x_skip"))
+			continue;
+		at = align_down(from + args->value[i], NN_LANES);
+		args->value[i] = (uint32_t)(from + args->value[i] - at);
+		smartssd_op_pointer(k, pointer, slot->bo.bo, at, end - at);
+	}
+}
+
 static int set_arguments(struct exec_worker *w, struct exec_slot *slot, uint32_t l, struct smartssd_op_kernel *k)
 {
 	const struct nn_session *s = w->s;
@@ -264,7 +282,7 @@ static int set_arguments(struct exec_worker *w, struct exec_slot *slot, uint32_t
 			smartssd_op_pointer(k, i, slot->card->weights.bo,
 					    slot->card->weights_at + p->offset - slot->card->weights_from, p->bytes);
 		else if (p->in == NN_IN_FILE)
-			smartssd_op_pointer(k, i, slot->bo.bo, slot->input_at + slot->input_skew, w->images * s->image_bytes);
+			set_input(w, slot, i, &args, k);
 		else
 			smartssd_op_pointer(k, i, slot->bo.bo, p->offset, p->bytes);
 	}

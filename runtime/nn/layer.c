@@ -242,13 +242,13 @@ static void pack(const struct run *r)
 	uint32_t channels = (uint32_t)x->dims.d[1], in_h = x->dims.n == 4 ? (uint32_t)x->dims.d[2] : 1;
 	uint32_t in_w = x->dims.n == 4 ? (uint32_t)x->dims.d[3] : 1, element = wide ? 4 : 1;
 	uint64_t row = (uint64_t)in_w * element, channel = row * in_h, image = channel * channels;
-	uint64_t bytes, skip = r->first_row * row;
+	uint64_t bytes, skip = r->first_row * row, at = align_down(skip, NN_LANES);
 	struct nn_arguments *a = r->a;
 
 	if (__builtin_mul_overflow(image, (uint64_t)nn_value_images(r->program, y, r->images), &bytes))
 		bytes = 0; /* which the kernel's check refuses */
 	a->kernel = "nn_pack";
-	pointer(a, "x", NN_IN_FILE, skip, bytes > skip ? bytes - skip : 0);
+	pointer(a, "x", NN_IN_FILE, at, bytes > at ? bytes - at : 0);
 	weights_pointer(r, "lut", l->lut_at, wide ? 0 : l->lut_bytes);
 	value_pointer(r, "y", l->out, (uint64_t)r->first_row * y->w * pitch(r, l->out));
 	status_pointer(r);
@@ -256,6 +256,7 @@ static void pack(const struct run *r)
 	scalar(a, "channels", channels);
 	scalar(a, "in_h", r->rows);
 	scalar(a, "in_w", in_w);
+	scalar(a, "x_skip", (uint32_t)(skip - at));
 	scalar(a, "x_row", (uint32_t)row);
 	scalar(a, "x_channel", (uint32_t)channel);
 	scalar(a, "x_image_low", (uint32_t)image);
@@ -299,7 +300,7 @@ _Static_assert(offsetof(struct nn_conv_args, kernel_h) == 37 * 4, "nn_conv's sca
 _Static_assert(offsetof(struct nn_depthwise_run, taps) == 21 * 4, "nn_depthwise's scalars");
 _Static_assert(offsetof(struct nn_pool_run, taps) == 23 * 4, "nn_pool's scalars");
 _Static_assert(sizeof(struct nn_add_run) == 16 * 4, "nn_add's scalars");
-_Static_assert(offsetof(struct nn_pack_run, x_image) == 19 * 4 + 4, "nn_pack's scalars");
+_Static_assert(offsetof(struct nn_pack_run, x_image) == 20 * 4, "nn_pack's scalars");
 
 static uint32_t ask(const struct nn_layer *layer, const struct nn_arguments *a, uint32_t *detail)
 {

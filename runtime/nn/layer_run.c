@@ -47,7 +47,7 @@ static void fast(const struct nn_layer *layer, const struct nn_arguments *a, str
 		return;
 	default:
 		nn_pack(p->in[0], n[0], p->in[1], n[1], p->out, n[2], p->status, n[3], v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], v[10],
-			v[11], v[12], v[13], v[14], v[15], v[16], v[17], v[18]);
+			v[11], v[12], v[13], v[14], v[15], v[16], v[17], v[18], v[19]);
 	}
 }
 

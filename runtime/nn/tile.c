@@ -162,7 +162,7 @@ static uint32_t pack_cost(const struct nn_arguments *a, struct nn_tile_cost *out
 {
 	union tile_run u;
 	struct nn_pack_run *r = &u.pack;
-	uint64_t in, y;
+	uint64_t in, y, groups;
 	uint32_t check;
 
 	load(&u, a);
@@ -170,8 +170,10 @@ static uint32_t pack_cost(const struct nn_arguments *a, struct nn_tile_cost *out
 	if (check)
 		return check;
 	in = (uint64_t)r->images * r->in_h * r->in_w * r->channels;
+	groups = (uint64_t)r->images * r->in_h * r->channels * div_up(r->in_w, nn_pack_lanes(r));
 	y = (uint64_t)r->images * r->in_h * r->out_w * r->out_channels;
-	*out = (struct nn_tile_cost){ nn_pack_cycles(r), in * r->x_element + y, 2ull * r->channels * r->in_w, in * r->x_element };
+	*out = (struct nn_tile_cost){ nn_pack_cycles(r), in * r->x_element + y, 2ull * nn_pack_rows(r) * r->channels * r->in_w,
+				      max_u64(groups, y / NN_LANES) };
 	return 0;
 }
 

@@ -195,8 +195,8 @@ static void run_pack(struct bench *b)
 {
 	const struct nn_pack_run *r = &b->r.pack;
 
-	nn_pack_fast(b->a, b->a_bytes, b->b, b->b_bytes, b->d, b->d_bytes, b->status, 16, r->images, r->channels, r->in_h, r->in_w, r->x_row,
-		     r->x_channel, r->x_image_low, r->x_image_high, r->kernel, r->stride, r->pad, r->out_w, r->out_channels, r->y_pitch, r->y_image,
+	nn_pack_fast(b->a, b->a_bytes, b->b, b->b_bytes, b->d, b->d_bytes, b->status, 16, r->images, r->channels, r->in_h, r->in_w, r->x_skip,
+		     r->x_row, r->x_channel, r->x_image_low, r->x_image_high, r->kernel, r->stride, r->pad, r->out_w, r->out_channels, r->y_pitch, r->y_image,
 		     r->outside, r->scale, r->zero, r->mode);
 }
 

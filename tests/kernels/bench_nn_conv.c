@@ -20,6 +20,16 @@
 static const struct resnet50_conv layers[] = RESNET50_CONVS;
 #define LAYERS (sizeof(layers) / sizeof(layers[0]))
 
+/* Layers whose result a residual is added to, once more with it; in the table only. */
+static const size_t with_residual[] = { 3, 14 };
+#define RESIDUALS (sizeof(with_residual) / sizeof(with_residual[0]))
+#define CASES	  (LAYERS + RESIDUALS)
+
+static const struct resnet50_conv *layer_of(size_t i)
+{
+	return &layers[i < LAYERS ? i : with_residual[i - LAYERS]];
+}
+
 static const char *const sets[] = { "portable", "avx2", "avx512" };
 
 /* Time that this thread had the core: other processes may want it, too. */
@@ -72,11 +82,12 @@ static uint8_t *aligned_copy(const uint8_t *from, uint64_t bytes)
 }
 
 /* Padding as the network has it: half of the kernel, along the columns none where they are unfolded. */
-static int make(struct nn_conv_case *c, const struct resnet50_conv *l)
+static int make(struct nn_conv_case *c, const struct resnet50_conv *l, uint32_t residual)
 {
 	uint32_t h = l->kernel_h / 2, w = l->kernel_w / 2, bottom = l->stride_h == 2 && h ? h - 1 : h;
 	struct nn_conv_sizes s = { 1, l->in_h, l->in_w, 1, l->channels, l->filters, { l->kernel_h, l->kernel_w }, { l->stride_h, l->stride_w }, { 1, 1 } };
 
+	s.residual = residual;
 	s.pad[0] = h;
 	s.pad[1] = w;
 	s.pad[2] = bottom;
@@ -84,7 +95,7 @@ static int make(struct nn_conv_case *c, const struct resnet50_conv *l)
 	do { /* without gaps between the pixels, which the case may have */
 		if (nn_conv_case_make(c, &s))
 			return -1;
-	} while (c->call.a.x_pitch != l->channels || c->call.a.y_pitch != l->filters);
+	} while (c->call.a.x_pitch != l->channels || c->call.a.y_pitch != l->filters || (residual && c->call.a.r_pitch != l->filters));
 	for (uint32_t f = 0; f < l->filters; f++) { /* as a network has them: the case's may be there to saturate */
 		c->bias[f] = (int32_t)f * 10 - 500;
 		c->mult[f] = 0.001f;
@@ -92,6 +103,8 @@ static int make(struct nn_conv_case *c, const struct resnet50_conv *l)
 	nn_conv_case_coef(c);
 	/* As they lie in buffers of a card. */
 	c->call.x = aligned_copy(c->call.x, c->call.x_bytes);
+	if (residual)
+		c->call.r = aligned_copy(c->call.r, c->call.r_bytes);
 	c->call.w = (int8_t *)aligned_copy((const uint8_t *)c->call.w, c->call.w_bytes);
 	c->call.y = aligned_alloc(4096, (c->call.y_bytes + 4095) & ~4095ul);
 	c->call.status = malloc(KERNEL_STATUS_WORDS * 4);
@@ -132,7 +145,7 @@ static void describe(const struct resnet50_conv *l, char text[64])
 
 static int table(struct nn_conv_case *cases, int rounds)
 {
-	double *times = calloc((size_t)rounds * LAYERS, sizeof(*times)), peak = 0;
+	double *times = calloc((size_t)rounds * CASES, sizeof(*times)), peak = 0;
 
 #if defined(__x86_64__)
 	if (have(2))
@@ -146,21 +159,25 @@ static int table(struct nn_conv_case *cases, int rounds)
 		if (!have(set))
 			continue;
 		for (int r = 0; r < rounds; r++)
-			for (size_t i = 0; i < LAYERS; i++)
-				times[i * (size_t)rounds + (size_t)r] = measure(&cases[i], resnet50_conv_macs(&layers[i]), set);
-		for (size_t i = 0; i < LAYERS; i++) {
-			double *mine = times + i * (size_t)rounds, macs = resnet50_conv_macs(&layers[i]), seconds;
+			for (size_t i = 0; i < CASES; i++)
+				times[i * (size_t)rounds + (size_t)r] = measure(&cases[i], resnet50_conv_macs(layer_of(i)), set);
+		for (size_t i = 0; i < CASES; i++) {
+			double *mine = times + i * (size_t)rounds, macs = resnet50_conv_macs(layer_of(i)), seconds;
 			char text[64];
 
 			qsort(mine, (size_t)rounds, sizeof(*mine), by_size);
 			seconds = mine[rounds / 2];
-			describe(&layers[i], text);
+			describe(layer_of(i), text);
+			if (i >= LAYERS)
+				strcat(text, " +res");
 			printf("  %-9s %-32s %8.1f us %7.1f GMAC/s", sets[set], text, seconds * 1e6, macs / seconds * 1e-9);
 			if (set == 2)
 				printf("  %3.0f %% of peak", 100 * macs / seconds / peak);
 			printf("\n");
-			macs_all += macs * layers[i].times;
-			seconds_all += seconds * layers[i].times;
+			if (i < LAYERS) {
+				macs_all += macs * layers[i].times;
+				seconds_all += seconds * layers[i].times;
+			}
 		}
 		printf("  %-9s all 53 convolutions: %.2f ms, %.1f GMAC/s\n", sets[set], seconds_all * 1e3, macs_all / seconds_all * 1e-9);
 	}
@@ -198,14 +215,14 @@ static int serve(struct nn_conv_case *cases)
 
 int main(int argc, char **argv)
 {
-	static struct nn_conv_case cases[LAYERS];
+	static struct nn_conv_case cases[CASES];
 	int serving = argc > 1 && !strcmp(argv[1], "--serve"), rounds = argc > 1 ? atoi(argv[1]) : 5;
 
 	setenv("SEED", "1", 0);
 	if (!serving)
 		random_start();
-	for (size_t i = 0; i < LAYERS; i++) {
-		if (make(&cases[i], &layers[i])) {
+	for (size_t i = 0; i < (serving ? LAYERS : CASES); i++) {
+		if (make(&cases[i], layer_of(i), i >= LAYERS)) {
 			fprintf(stderr, "bench_nn_conv: layer %zu does not fit the card\n", i);
 			return 1;
 		}

@@ -51,7 +51,7 @@ void nn_call_check(struct nn_call *c, uint32_t code, uint32_t detail, const char
 	static const struct {
 		const char *name, *simd;
 		int fast;
-	} versions[] = { { "HLS", "avx2", 0 }, { "portable", "portable", 1 }, { "avx2", "avx2", 1 } };
+	} versions[] = { { "HLS", "avx2", 0 }, { "portable", "portable", 1 }, { "avx2", "avx2", 1 }, { "avx512", "avx512", 1 } };
 	uint32_t y = c->kernel->buffers - 1;
 	uint8_t *before = malloc(c->bytes[y]), *want = malloc(c->bytes[y]);
 
@@ -59,7 +59,7 @@ void nn_call_check(struct nn_call *c, uint32_t code, uint32_t detail, const char
 	memcpy(want, before, c->bytes[y]);
 	if (code == KERNEL_OK)
 		c->kernel->reference(c, want);
-	for (int v = 0; v < 3; v++) {
+	for (size_t v = 0; v < sizeof(versions) / sizeof(versions[0]); v++) {
 		uint64_t at = 0;
 
 		memcpy(c->p[y], before, c->bytes[y]);

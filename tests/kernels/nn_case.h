@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A call of one of the network kernels nn_depthwise, nn_pool, nn_add, nn_pack, and how it is tested: the HLS source and the fast version
- * (portable and AVX2) must say what the test expects, write what the reference writes, and leave every other byte alone. Buffers are as large as
+ * (portable, AVX2, AVX-512 where there is one) must say what the test expects, write what the reference writes, and leave every other byte alone. Buffers are as large as
  * the call says, to the byte, so that the sanitizers see each access beyond them.
  */
 #ifndef TESTS_KERNELS_NN_CASE_H
