@@ -104,7 +104,8 @@ int nn_layer_cost(const struct nn_program *program, const struct nn_layer *layer
 
 	*out = (struct nn_cost){ .bound = "host" };
 	if (place == NN_ON_HOST) {
-		out->seconds = host_seconds(program, layer, m) / batch;
+		/* A layer of values without elements takes some time, too: no time at all would be no plan. */
+		out->seconds = fmax(host_seconds(program, layer, m), 1e-9) / batch;
 		return 0;
 	}
 	/* Files of bytes become floats by the table. */

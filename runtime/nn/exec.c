@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "exec.h"
+#include "plan.h"
 
 #define PROGRESS_NS 100000000ull
 
@@ -334,18 +335,14 @@ static int gather(struct nn_session *s, struct nn_report *r)
 	return ret;
 }
 
-/* One image through all layers, by the cost model. */
-static double modelled(const struct nn_program *p)
+/* An image of a stream, as the program is placed, by the planner's model; 0: it has none. */
+static double modelled(const struct nn_session *s)
 {
 	struct nn_machine machine;
-	struct nn_cost cost;
-	double seconds = 0;
+	struct nn_total total;
 
 	nn_machine_default(&machine);
-	for (uint32_t l = 0; l < p->nr_layers; l++)
-		if (!nn_layer_cost(p, &p->layers[l], p->layers[l].place, &machine, &cost))
-			seconds += cost.seconds;
-	return seconds;
+	return nn_plan_total(s->program, s->nr_cards, &machine, &total) ? 0 : total.seconds;
 }
 
 static int fill_report(struct nn_session *s, int ret, struct nn_report *report, struct smartssd_error *err)
@@ -375,7 +372,7 @@ static int fill_report(struct nn_session *s, int ret, struct nn_report *report, 
 	s->counted = true;
 	r.read_seconds = smartssd_spans_seconds(&s->reads);
 	r.compute_seconds = smartssd_spans_seconds(&s->runs);
-	r.modelled_seconds = modelled(s->program);
+	r.modelled_seconds = modelled(s);
 	if (s->source->array.fd >= 0)
 		r.host_only_bytes = s->images * (s->source->array.array.bytes / s->source->array.array.shape[0]);
 	if (more && !ret)

@@ -60,7 +60,7 @@ struct nn_report {
 	uint32_t lost;		  /* cards */
 	uint32_t peer_reason;
 	double seconds, read_seconds, compute_seconds; /* wall clock; at least one READ, one RUN under way (emulated cards: of the emulation) */
-	double modelled_seconds;  /* per image, by the cycle models */
+	double modelled_seconds;  /* of an image of a stream on these cards, by the planner's model (plan.h: nn_total.seconds); 0: none */
 	struct nn_layer_time *layers; /* nr_layers; of the session, do not free */
 	uint64_t verified;	  /* values compared */
 	struct nn_difference difference;

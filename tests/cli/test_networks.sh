@@ -52,6 +52,16 @@ judge "accuracy is at least 97 %" "np.mean(np.load('y.npy').reshape($nr, -1).arg
 judge "the report: all images, read once by the card, little on the host link" "(lambda r: r['images'] == $nr and r['emulated'] and
 	r['host_link_per_image'] < 1500 and r['bytes']['bounce_read'] == 0 and r['host_only'] == $nr * 3072 and r['lost'] == r['redone'] == 0 and
 	sum(l['place'] == 'card' for l in r['layers']) > 8)(json.load(open('r.json')))"
+# What the planner says of the same program, on one card and on two
+judge "a plausible modelled time" "1e-6 < json.load(open('r.json'))['modelled_seconds_per_image'] < 1e-2"
+if [ -s "$tmp/plan.json" ]; then
+	judge "  which is that of the plan" "abs(json.load(open('r.json'))['modelled_seconds_per_image'] *
+		json.load(open('plan.json'))['image']['modelled_images_per_second'] - 1) < 1e-3"
+fi
+run run "$tmp/m.ssp" --input "$tmp/x.npy" --output "$tmp/z.npy" --cards 2 --json
+cp "$tmp/out" "$tmp/r2.json"
+judge "  two cards take half of it" "abs(json.load(open('r2.json'))['modelled_seconds_per_image'] * 2 /
+	json.load(open('r.json'))['modelled_seconds_per_image'] - 1) < 0.1"
 
 # The same bytes, however it is run
 for how in "--batch 7" "--cards 3 --batch 2" "--batch 3 --p2p off" "--cards 2 --device emu:ddr=64M,serial=3"; do
@@ -62,6 +72,24 @@ for how in "--batch 7" "--cards 3 --batch 2" "--batch 3 --p2p off" "--cards 2 --
 	ok $? "  the same result"
 done
 said out EMULATED "an emulated card's figures say so"
+
+# A host that takes part in the plan does not change the result
+run compile "$tmp/q.onnx" --output "$tmp/host.ssp" --host-gmacs 100000000 --json
+exits 0 "compile --host-gmacs: a very fast host"
+cp "$tmp/out" "$tmp/h.json"
+judge "  has layers on the host that the card could do" "json.load(open('h.json'))['on_host_for_speed'] > 0"
+judge "  and the plan says what that means" "json.load(open('h.json'))['decision'].startswith('do not offload')"
+run run "$tmp/host.ssp" --input "$tmp/x.npy" --output "$tmp/z.npy"
+exits 0 "  run"
+cmp -s "$tmp/y.npy" "$tmp/z.npy"
+ok $? "  the same result"
+run compile "$tmp/q.onnx" --output "$tmp/host.ssp" --host-gmacs 0 --json
+cp "$tmp/out" "$tmp/h.json"
+judge "  0 is the default: only what the card cannot do" "json.load(open('h.json'))['on_host_for_speed'] == 0"
+cmp -s "$tmp/m.ssp" "$tmp/host.ssp"
+ok $? "  the same program as without the option"
+run compile "$tmp/q.onnx" --output "$tmp/host.ssp" --host-gmacs -1
+refused 2 "--host-gmacs" "  a negative one is refused"
 
 for fault in hang crash wrong gone; do
 	[ $fault = hang ] && continue # a hang takes the time of the watchdog: tests/nn/test_session.c

@@ -39,5 +39,9 @@ $(B)/tests/nn/test_session: $(NN_SESSION_PARTS:%=$(B)/%.o) $$(LIB_OBJ) | $(B)/ov
 $(B)/san/tests/nn/test_session: $(NN_SESSION_PARTS:%=$(B)/san/%.o) $$(LIB_SAN) | $(B)/overlay-flat.xclbin $(B)/smartssd-cu
 	$(CC) $(SAN) $(LDFLAGS) $(sort $^) $(LIB_LIBS) -lcheck -lsubunit -lrt -lm -o $@
 
-TESTS += $(NN_SESSION_TESTS)
+# ONNX's own tests on one. Not under the sanitizers, which onnx_node and the sessions above are.
+$(B)/tests/nn/onnx_card: $(B)/tests/nn/onnx_card.o $(NN_NODE_PARTS:%=$(B)/%.o) $$(LIB_OBJ) | $(B)/overlay-flat.xclbin $(B)/smartssd-cu
+	$(CC) $(LDFLAGS) $(sort $^) $(LIB_LIBS) -lm -o $@
+
+TESTS += $(NN_SESSION_TESTS) $(B)/tests/nn/onnx_card tests/nn/walkthrough.sh
 BENCHES += tests/nn/bench_networks.sh

@@ -250,6 +250,7 @@ int nn_node_main(int argc, char **argv, const struct nn_engine *engine)
 {
 	const char *const *folders = argc > 1 ? (const char *const *)argv + 1 : all_folders;
 	int found = 0, ran = 0;
+	char text[200];
 
 	for (; *folders; folders++) {
 		int nr = run_folder(*folders, engine);
@@ -264,8 +265,14 @@ int nn_node_main(int argc, char **argv, const struct nn_engine *engine)
 		return 77;
 	}
 	/* A loader that refuses everything would skip everything. */
-	if (argc == 1 && !getenv("NN_NODE_TEST"))
+	if (argc == 1 && !getenv("NN_NODE_TEST")) {
 		tap_ok(ran - skipped >= engine->least, "%s: %d of %d tests are run, not skipped; at least %d are to be", engine->name, ran - skipped,
 		       ran, engine->least);
+		if (engine->enough) {
+			bool good = engine->enough(engine->ctx, text);
+
+			tap_ok(good, "%s: %s", engine->name, text);
+		}
+	}
 	return tap_done();
 }

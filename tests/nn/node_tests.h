@@ -18,6 +18,8 @@ struct nn_engine {
 	int (*run)(void *ctx, const struct nn_graph *graph, const void *const *in, void *const *out, struct smartssd_error *err);
 	void *ctx;
 	int least; /* of all of Debian 12's tests so many are to be run, not skipped */
+	/* NULL, or asked at the end of all tests: one more result, described in @text. */
+	bool (*enough)(void *ctx, char text[200]);
 };
 
 /*

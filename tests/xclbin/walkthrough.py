@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Take the walk-through of Documentation/writing-a-kernel.rst: write its files, run its commands, compare their output. TAP.
+"""Take a walk-through of Documentation/: write its files, run its commands, compare their output. TAP.
+
+    walkthrough.py PAGE.rst FOLDER [BLOCKS]      in FOLDER; the page has at least so many blocks, default 14
 
 A comment ".. walkthrough: WHAT" says what the next literal block is: "file NAME", "run", "fails" or "output".
 """
@@ -53,10 +55,11 @@ def expected_lines(body, output):
 
 
 def main():
-    rst, folder = sys.argv[1:]
+    rst, folder = sys.argv[1:3]
+    least = int(sys.argv[3]) if len(sys.argv) > 3 else 14
     marked = blocks(open(rst, encoding="utf-8").read())
     # In the document, code stands nowhere else: a block that lost its mark would not be tested.
-    if len(marked) < 14:
+    if len(marked) < least:
         sys.exit(f"Bail out! only {len(marked)} marked blocks in {rst}")
     failures = 0
     output = ""

@@ -15,7 +15,7 @@ static const char *const kinds[NN_LAYER_KINDS] = { "input", "conv", "depthwise",
 
 struct compile_args {
 	const char *output;
-	uint64_t cards, batch;
+	uint64_t cards, batch, host_gmacs;
 	unsigned shell;
 	bool as_json;
 };
@@ -120,6 +120,7 @@ static int compile(const struct compile_args *a, const char *model)
 	nn_graph_free(graph);
 	if (!ret) {
 		nn_machine_default(&machine);
+		machine.host_macs_s = (double)a->host_gmacs * 1e9;
 		ret = nn_plan(program, (uint32_t)a->cards, &machine, &err);
 	}
 	if (!ret)
@@ -142,6 +143,8 @@ int cmd_compile(int argc, char **argv)
 		{ "cards", OPTION_COUNT, &a.cards, .min = 1, .max = 48, .meta = "N", .help = "cards that will run it, default 1" },
 		{ "shell", OPTION_CHOICE, &a.shell, .choices = "flat|dfx", .help = "what the cards' FPGAs are loaded with, default flat" },
 		{ "batch", OPTION_COUNT, &a.batch, .min = 1, .max = 65535, .meta = "N", .help = "where the model leaves its batch open, default 1" },
+		{ "host-gmacs", OPTION_COUNT, &a.host_gmacs, .max = 1000000000, .meta = "N",
+		  .help = "a host of so many GMAC/s takes part (int8, all cores); default 0: only what the card cannot do" },
 		{ "json", OPTION_FLAG, &a.as_json, .help = "print JSON" },
 	};
 	const struct option_table table = {

@@ -401,7 +401,7 @@ static void print_text(const struct run *r, bool emulated)
 	printf("  time          reading %.3f s, computing %.3f s%s; the whole is %.2f times the slower of the two\n", p->read_seconds, p->compute_seconds,
 	       emulated ? " (EMULATED)" : "", slower > 0 ? p->seconds / slower : 0);
 	if (p->modelled_seconds > 0)
-		printf("  modelled      %.3f ms per image on the hardware, by the kernels' cycle models\n", p->modelled_seconds * 1e3);
+		printf("  modelled      %.3f ms per image of a stream on hardware, by the planner's model\n", p->modelled_seconds * 1e3);
 	if (p->redone || p->lost || p->faults)
 		printf("  faults        %u of compute units, %u card%s lost, %u image%s computed anew: the result is complete\n", p->faults, p->lost,
 		       p->lost == 1 ? "" : "s", p->redone, p->redone == 1 ? "" : "s");

@@ -2,7 +2,8 @@
 /*
  * Write a known network with weights drawn from a seed, or pictures to run it on.
  *
- *   make_model NAME [--seed S] [--form fp32|qdq|qlinear] -o FILE.onnx     resnet18, resnet50, vgg16, mobilenetv2, squeezenet1_1
+ *   make_model NAME [--seed S] [--form fp32|qdq|qlinear] -o FILE.onnx     resnet18, resnet50, vgg16, mobilenetv2, squeezenet1_1,
+ *                                                                         stem (the first layer and a classifier)
  *   make_model pictures [--seed S] [--images N] [--side P] -o FILE.npy    u1 [N][3][P][P]
  */
 #include <stdio.h>

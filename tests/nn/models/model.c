@@ -364,13 +364,19 @@ static struct map squeezenet(struct net *net, struct map x)
 	return average(net, conv_relu(net, x, CLASSES, 1, 1, 0));
 }
 
+/* So little work for each byte that reading matters beside it: one convolution without overlap, as in a vision transformer, and a classifier. */
+static struct map stem(struct net *net, struct map x)
+{
+	return linear(net, average(net, conv_relu(net, x, 16, 8, 8, 0)), 10, 0, 1, 0, 1, 2);
+}
+
 static const struct network {
 	const char *name;
 	struct map (*build)(struct net *net, struct map x);
 	bool plain;
 } networks[] = {
 	{ "resnet18", resnet18, false },       { "resnet50", resnet50, false },		 { "vgg16", vgg16, true },
-	{ "mobilenetv2", mobilenetv2, false }, { "squeezenet1_1", squeezenet, true },
+	{ "mobilenetv2", mobilenetv2, false }, { "squeezenet1_1", squeezenet, true }, { "stem", stem, false },
 };
 
 const char *model_name(unsigned i)

@@ -18,7 +18,7 @@ enum model_form {
 	MODEL_QLINEAR, /* that with QLinearConv and QLinearMatMul; what has no such operator stays between DequantizeLinear and QuantizeLinear */
 };
 
-/* "resnet18", "resnet50", "vgg16", "mobilenetv2", "squeezenet1_1"; NULL behind the last. */
+/* "resnet18", "resnet50", "vgg16", "mobilenetv2", "squeezenet1_1", "stem"; NULL behind the last. */
 const char *model_name(unsigned i);
 /* 0, -EINVAL for an unknown name, or what the graph functions say. The input is float "image" [1][3][224][224], normalised as MODEL_MEAN and MODEL_STD say. */
 int model_build(const char *name, uint64_t seed, enum model_form form, struct nn_graph **out, struct smartssd_error *err);

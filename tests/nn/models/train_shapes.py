@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Train the small network on the pictures of shapes.py and export it: this script made shapes.onnx. Needs python3-torch; the tests do not.
 
-    train_shapes.py [OUTPUT.onnx] [EPOCHS]
+    train_shapes.py [OUTPUT.onnx] [EPOCHS]      0 epochs: exported as it was initialised
 
 It has what larger networks have: convolution with batch normalisation and ReLU, max pooling, a residual block (ResNet), inverted residuals with depthwise
 convolutions and ReLU6 (MobileNetV2), global average pooling, a fully connected layer. Inputs are (byte / 255 - MEAN) / STD.
@@ -78,7 +78,7 @@ def main():
     net, batch = Net(), 100
     steps = epochs * TRAIN // batch
     opt = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4)
-    rate = torch.optim.lr_scheduler.OneCycleLR(opt, max_lr=0.2, total_steps=steps, pct_start=0.2)
+    rate = torch.optim.lr_scheduler.OneCycleLR(opt, max_lr=0.2, total_steps=max(steps, 1), pct_start=0.2)
     for epoch in range(epochs):
         # New pictures in each epoch: nothing to learn by heart.
         x, y = tensors(TRAIN, 2000 + epoch)
