@@ -13,7 +13,7 @@
 #include "drv.h"
 
 #define BOUNCE_BYTES SZ_32K /* per piece; what kmalloc gives also on a fragmented machine */
-#define BOUNCE_MAX 64 /* bounced pieces in flight, of one command */
+#define BOUNCE_MAX 64 /* bounced pieces in flight, of one worker */
 
 /*
  * struct smartssd_piece - one request
