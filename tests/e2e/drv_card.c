@@ -175,6 +175,80 @@ static void block_errors(void)
 	put(knob, "0");
 }
 
+enum { MANY = 2048, SMALL = 512 };
+
+/* Small pieces all over the file, none next to the one before. */
+static int read_many(uint32_t bo, struct smartssd_result *r)
+{
+	static struct smartssd_extent ext[MANY];
+	int i;
+
+	for (i = 0; i < MANY; i++)
+		ext[i] = (struct smartssd_extent){ (uint64_t)i * 37 % (BYTES / SMALL) * SMALL, (uint64_t)i * SMALL, SMALL };
+	smartssd_list_clear(list);
+	smartssd_list_read(list, file.file, bo, ext, MANY, SMARTSSD_CMD_PEER_REQUIRE);
+	return run(card[0].dev, r);
+}
+
+static int small_right(const uint8_t *map, int i)
+{
+	int at = i * 37 % (BYTES / SMALL) * SMALL, j;
+
+	for (j = 0; j < SMALL; j++)
+		if (map[i * SMALL + j] != (uint8_t)(at / PIECE * 7 + (at + j) % PIECE))
+			return 0;
+	return 1;
+}
+
+/*
+ * So many pieces are read by two workers, each with half of them. Whichever meets the error: the extent that is named was not read, and all others
+ * were, but for those behind it in its half.
+ */
+static void block_error_among_many(void)
+{
+	static const char f[] = "/sys/kernel/debug/fail_make_request/";
+	char times[64], space[64], amount[16], knob[96];
+	struct smartssd_result r = { 0 };
+	struct smartssd_bo bo;
+	int seen[2] = { 0, 0 }, wrong = 0, tries, half, i, ret;
+	void *p;
+	uint8_t *map;
+
+	ret = smartssd_bo_create(card[0].dev, MANY * SMALL, &bo);
+	ret = ret ? ret : smartssd_bo_map(card[0].dev, &bo, &p);
+	snprintf(knob, sizeof(knob), "/sys/block/%sn1/make-it-fail", drive(0));
+	if (ret || put(knob, "1")) {
+		tap_skip("a block error among many", "no memory, or no fail_make_request");
+		return;
+	}
+	map = p;
+	snprintf(times, sizeof(times), "%stimes", f);
+	snprintf(space, sizeof(space), "%sspace", f);
+	for (tries = 0; tries < 40 && !wrong && !(seen[0] && seen[1]); tries++) {
+		memset(map, 0xa5, MANY * SMALL);
+		snprintf(amount, sizeof(amount), "%d", (300 + 41 * tries) * SMALL + 1);
+		put(space, amount);
+		put(times, "1");
+		ret = read_many(bo.bo, &r);
+		put(times, "0");
+		wrong = ret != -EIO || r.detail >= MANY || small_right(map, (int)r.detail);
+		half = r.detail >= MANY / 2;
+		for (i = 0; i < MANY && !wrong; i++)
+			if (i < (int)r.detail || i / (MANY / 2) != half)
+				wrong = !small_right(map, i);
+		seen[half] = 1;
+	}
+	tap_ok(!wrong && seen[0] && seen[1], "a block error among %d pieces, in either half: %d tries, %s, extent %llu, %d", MANY, tries, strerror(-ret),
+	       (unsigned long long)r.detail, wrong);
+	ret = read_many(bo.bo, &r);
+	for (i = 0; i < MANY && !ret && small_right(map, i); i++)
+		;
+	tap_ok(!ret && i == MANY, "and without one all are right: %s, %d", strerror(-ret), i);
+	put(knob, "0");
+	smartssd_bo_unmap(card[0].dev, &bo, map);
+	smartssd_bo_destroy(card[0].dev, bo.bo);
+}
+
 /* ---- who may do what ---- */
 
 static void peer_switch(void)
@@ -654,6 +728,7 @@ int main(int argc, char **argv)
 		return tap_done();
 	}
 	block_errors();
+	block_error_among_many();
 	peer_switch();
 	append_only();
 	compat();
