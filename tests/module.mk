@@ -6,8 +6,9 @@
 # and what tests need beside themselves: TEST_DEPS += ...
 include $(wildcard tests/*/module.mk)
 
-# Guests leave a core idle most of the time, so they run beside the other tests; these when those are through.
-VMS_LATE := tests/e2e/vm-networks.sh tests/e2e/vm-nopeer.sh
+# Guests leave a core idle most of the time, so they run beside the other tests, the longest first.
+VMS_LONG := tests/e2e/vm-driver.sh tests/e2e/vm-removal.sh
+VMS = $(VMS_LONG) $(filter-out $(VMS_LONG),$(filter tests/e2e/%,$(TESTS)))
 
 check-build: all $(TESTS) $(TEST_DEPS)
 
@@ -15,7 +16,7 @@ check:
 	tools/install-packages check
 	$(MAKE) kernel-debug
 	$(MAKE) -j$$(nproc) check-build
-	@tests/run $(filter-out tests/e2e/%,$(TESTS)) $(VMS_LATE) -- $(filter-out $(VMS_LATE),$(filter tests/e2e/%,$(TESTS)))
+	@tests/run $(filter-out tests/e2e/%,$(TESTS)) -- $(VMS)
 
 bench:
 	tools/install-packages bench

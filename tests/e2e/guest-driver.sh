@@ -15,12 +15,12 @@ echo "# one user's files, and one user's commands that do not come back, against
 $t/e2e/drv_apart /mnt/ssd0 /mnt/ssd1
 
 echo "# data: ext4, raw namespace"
-head -c 8M /dev/urandom >/mnt/ssd0/raw.dat
-head -c 8M /dev/urandom >/mnt/ssd0/raw-w.dat
+build/tests/e2e/noise 8 >/mnt/ssd0/raw.dat
+build/tests/e2e/noise 8 >/mnt/ssd0/raw-w.dat
 sync
 $t/e2e/raw /mnt/ssd0/raw.dat /mnt/ssd0/raw-w.dat
 umount /mnt/ssd1
-head -c 48M /dev/urandom >/dev/ssd1
+build/tests/e2e/noise 48 >/dev/ssd1
 sync
 SMARTSSD_DEVICE=/dev/smartssd1 $t/e2e/raw /dev/ssd1 /dev/ssd1
 

@@ -5,10 +5,10 @@
 export SMARTSSD_DEVICE=/dev/smartssd0 SMARTSSD_TEST_DIR=/tmp
 t=build/tests
 $t/uapi/io
-head -c 8M /dev/urandom >/tmp/raw.dat
+build/tests/e2e/noise 8 >/tmp/raw.dat
 cp /tmp/raw.dat /tmp/raw-w.dat
 $t/e2e/raw /tmp/raw.dat /tmp/raw-w.dat no-filesystem
-head -c 40M /dev/urandom >/dev/vda
+build/tests/e2e/noise 40 >/dev/vda
 $t/e2e/raw /dev/vda /dev/vda no-queue
 out=$(build/smartssd check /dev/smartssd0 2>&1)
 check "smartssd check exits 1" test $? = 1

@@ -4,8 +4,8 @@
 # driver counted in $1. TAP.
 . tests/tap.sh
 export SMARTSSD_DEVICE=/dev/smartssd0 SMARTSSD_TEST_DIR=/mnt/ssd0
-head -c 8M /dev/urandom >/mnt/ssd0/raw.dat
-head -c 8M /dev/urandom >/mnt/ssd0/raw-w.dat
+build/tests/e2e/noise 8 >/mnt/ssd0/raw.dat
+build/tests/e2e/noise 8 >/mnt/ssd0/raw-w.dat
 sync
 # A hole has no place on the drive: the CPU fills in zeros (Documentation/data-path.rst), which would be counted but not traced.
 build/tests/uapi/io -T holes_read_as_zeros

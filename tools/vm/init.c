@@ -240,7 +240,10 @@ static void mount_drives(char *spec)
 	}
 }
 
-/* A leak found only after the driver is gone is still a leak: scan last. Two scans, as kmemleak wants objects to age. */
+/*
+ * A leak found only after the driver is gone is still a leak: scan last. Two scans, as kmemleak wants objects to age. Without the page
+ * cache and the names of files there is less to look at.
+ */
 static void scan_for_leaks(void)
 {
 	char buf[8192];
@@ -249,6 +252,7 @@ static void scan_for_leaks(void)
 
 	if (access("/sys/kernel/debug/kmemleak", F_OK))
 		return;
+	write_text("/proc/sys/vm/drop_caches", "3");
 	for (i = 0; i < 2; i++) {
 		write_text("/sys/kernel/debug/kmemleak", "scan");
 		usleep(200000);
