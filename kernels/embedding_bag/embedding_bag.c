@@ -131,8 +131,17 @@ CLEAR_SUM:
 /* Each element of sum once per row, so that the loop can be pipelined. */
 static void add_row(uint32_t format, uint32_t dim, uint32_t weighted, float weight)
 {
-	float scale = format == EMB_INT8 ? float_of_bits(word_at(dim)) : 0.0f;
-	float bias = format == EMB_INT8 ? float_of_bits(word_at(dim + 4)) : 0.0f;
+	float scale = 0.0f, bias = 0.0f;
+
+	if (format == EMB_INT8) {
+		scale = float_of_bits(word_at(dim));
+		bias = float_of_bits(word_at(dim + 4));
+	} else if (format == EMB_INT4) {
+		uint32_t pair = word_at((dim + 1) / 2);
+
+		scale = float_of_half(pair & 0xffff);
+		bias = float_of_half(pair >> 16);
+	}
 
 ADD_ROW:
 	for (uint32_t d = 0; d < dim; d++) {
@@ -147,6 +156,8 @@ ADD_ROW:
 			value = float_of_bits(word_at(d * 4));
 		else if (format == EMB_FP16)
 			value = float_of_half(row_buf[d * 2] | (uint32_t)row_buf[d * 2 + 1] << 8);
+		else if (format == EMB_INT4)
+			value = (float)(row_buf[d / 2] >> (d % 2 * 4) & 15) * scale + bias;
 		else
 			value = (float)row_buf[d] * scale + bias;
 		sum[d] += weighted ? weight * value : value;

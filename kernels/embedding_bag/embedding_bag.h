@@ -6,11 +6,12 @@
  *                     mode mean: divided by the number of rows of the bag; an empty bag is all zeros
  *
  *   Accumulated in IEEE single in the order of the indices; a multiply-add may be fused. Bound against the exact value:
- *   |error| <= (n + 2) * 2^-24 * sum |weight * row|, n = rows in the bag. int8 rows: row = value * scale + bias, and as these may cancel, the bound is
+ *   |error| <= (n + 2) * 2^-24 * sum |weight * row|, n = rows in the bag. int8 and int4 rows: row = value * scale + bias, and as these may cancel, the bound is
  *   (n + 4) * 2^-24 * sum |weight| * (|value * scale| + |bias|). mean: the bound is divided by n, too.
  *
- * Row formats, dim elements each (FBGEMM's fused row-wise layout for int8):
+ * Row formats, dim elements each (FBGEMM's fused row-wise layouts for int8 and int4):
  *   EMB_FP32  dim * 4 bytes;   EMB_FP16  dim * 2 bytes (IEEE binary16);   EMB_INT8  dim unsigned bytes, then float scale, then float bias
+ *   EMB_INT4  (dim + 1) / 2 bytes, element 2i in the low half of byte i, 2i + 1 in its high half, then scale and bias in binary16
  */
 #ifndef KERNELS_EMBEDDING_BAG_H
 #define KERNELS_EMBEDDING_BAG_H
@@ -21,6 +22,7 @@
 #define EMB_FP32 0u
 #define EMB_FP16 1u
 #define EMB_INT8 2u
+#define EMB_INT4 3u
 
 #define EMB_SUM	 0u
 #define EMB_MEAN 1u

@@ -9,7 +9,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define AHEAD	  16   /* lookups; see bench_kernels */
+#define AHEAD	  48   /* lookups: 16 would hide a miss, but not one of the TLB, too; see bench_kernels */
 #define ROW_AHEAD 1024 /* bytes of a long row: the rest is sequential, which the processor foresees itself */
 #define VECTORS	  8    /* of 8 elements */
 
@@ -32,16 +32,26 @@ SIMD_INLINE void prefetch_row(const struct embedding_bag_job *job, uint32_t posi
 /* 8 elements from @at, which has at least 8 elements' bytes. */
 SIMD_INLINE __m256 load8(uint32_t format, const uint8_t *at, __m256 scale, __m256 bias)
 {
+	__m128i bytes;
+
 	if (format == EMB_FP32)
 		return _mm256_loadu_ps((const void *)at);
 	if (format == EMB_FP16)
 		return _mm256_cvtph_ps(_mm_loadu_si128((const void *)at));
-	return _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)at))), scale, bias);
+	if (format == EMB_INT8) {
+		bytes = _mm_loadl_epi64((const void *)at);
+	} else {
+		__m128i pairs = _mm_loadu_si32(at);
+
+		bytes = _mm_and_si128(_mm_unpacklo_epi8(pairs, _mm_srli_epi16(pairs, 4)), _mm_set1_epi8(15));
+	}
+	return _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)), scale, bias);
 }
 
-SIMD_INLINE uint32_t element_bytes(uint32_t format)
+/* Bytes of @n elements of a row; n is even but at its end. */
+SIMD_INLINE uint32_t element_bytes(uint32_t format, uint32_t n)
 {
-	return format == EMB_FP32 ? 4 : format == EMB_FP16 ? 2 : 1;
+	return format == EMB_FP32 ? n * 4 : format == EMB_FP16 ? n * 2 : format == EMB_INT8 ? n : (n + 1) / 2;
 }
 
 /*
@@ -52,7 +62,7 @@ SIMD_INLINE uint32_t pool_chunk(const struct embedding_bag_job *job, uint32_t fo
 				uint32_t tail, uint32_t begin, uint32_t end, uint32_t d, float divide, float *out,
 				uint32_t *bad)
 {
-	uint32_t size = element_bytes(format), full = tail ? vectors - 1 : vectors;
+	uint32_t full = tail ? vectors - 1 : vectors;
 	__m256 scale = _mm256_setzero_ps(), bias = scale, by = _mm256_set1_ps(divide);
 	__m256 sum[VECTORS];
 	float edge[8];
@@ -72,13 +82,18 @@ SIMD_INLINE uint32_t pool_chunk(const struct embedding_bag_job *job, uint32_t fo
 		if (d == 0) /* the first chunk fetches the whole row */
 			prefetch_row(job, i + AHEAD, job->row_bytes);
 		row = job->table + (uint64_t)index * job->row_pitch;
-		at = row + (uint64_t)d * size;
+		at = row + element_bytes(format, d);
 		if (format == EMB_INT8) {
 			float pair[2];
 
 			memcpy(pair, row + job->dim, sizeof(pair));
 			scale = _mm256_set1_ps(pair[0]);
 			bias = _mm256_set1_ps(pair[1]);
+		} else if (format == EMB_INT4) {
+			__m128 pair = _mm_cvtph_ps(_mm_loadu_si32(row + (job->dim + 1) / 2));
+
+			scale = _mm256_broadcastss_ps(pair);
+			bias = _mm256_broadcastss_ps(_mm_movehdup_ps(pair));
 		}
 		if (weighted)
 			weight = _mm256_set1_ps(job->weight[i]);
@@ -88,9 +103,9 @@ SIMD_INLINE uint32_t pool_chunk(const struct embedding_bag_job *job, uint32_t fo
 			__m256 value;
 
 			if (v < full) {
-				value = load8(format, at + v * 8 * size, scale, bias);
+				value = load8(format, at + element_bytes(format, v * 8), scale, bias);
 			} else {
-				memcpy(bytes, at + v * 8 * size, tail * size);
+				memcpy(bytes, at + element_bytes(format, v * 8), element_bytes(format, tail));
 				value = load8(format, bytes, scale, bias);
 			}
 			sum[v] = weighted ? _mm256_fmadd_ps(weight, value, sum[v]) : _mm256_add_ps(sum[v], value);
@@ -139,8 +154,12 @@ SIMD uint32_t embedding_bag_pool_avx2(const struct embedding_bag_job *job, uint3
 		return pool_all(job, EMB_FP16, 1, begin, end, divide, out, bad);
 	case EMB_INT8 * 2:
 		return pool_all(job, EMB_INT8, 0, begin, end, divide, out, bad);
-	default:
+	case EMB_INT8 * 2 + 1:
 		return pool_all(job, EMB_INT8, 1, begin, end, divide, out, bad);
+	case EMB_INT4 * 2:
+		return pool_all(job, EMB_INT4, 0, begin, end, divide, out, bad);
+	default:
+		return pool_all(job, EMB_INT4, 1, begin, end, divide, out, bad);
 	}
 }
 

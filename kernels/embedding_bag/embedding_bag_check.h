@@ -25,7 +25,16 @@
 
 static inline uint32_t embedding_bag_row_bytes(uint32_t format, uint32_t dim)
 {
-	return format == EMB_FP32 ? dim * 4 : format == EMB_FP16 ? dim * 2 : dim + 8;
+	switch (format) {
+	case EMB_FP32:
+		return dim * 4;
+	case EMB_FP16:
+		return dim * 2;
+	case EMB_INT8:
+		return dim + 8;
+	default:
+		return (dim + 1) / 2 + 4;
+	}
 }
 
 /* KERNEL_OK, or what to report with *detail. */
@@ -34,7 +43,7 @@ static inline uint32_t embedding_bag_check(uint64_t index_bytes, uint64_t offset
 					   uint32_t mode, uint32_t flags, uint32_t *detail)
 {
 	*detail = EMB_CHECK_FORMAT;
-	if (format > EMB_INT8 || mode > EMB_MEAN || (flags & ~EMB_WEIGHTED))
+	if (format > EMB_INT4 || mode > EMB_MEAN || (flags & ~EMB_WEIGHTED))
 		return KERNEL_BAD_SHAPE;
 	*detail = EMB_CHECK_DIM;
 	if (dim == 0 || dim > EMB_MAX_DIM)

@@ -43,6 +43,14 @@ static void add_row(const struct embedding_bag_job *job, const uint8_t *row, uin
 			sum[i] += weight * float_of_half(half);
 		}
 		break;
+	case EMB_INT4:
+		memcpy(&half, row + (job->dim + 1) / 2, 2);
+		scale = float_of_half(half);
+		memcpy(&half, row + (job->dim + 1) / 2 + 2, 2);
+		bias = float_of_half(half);
+		for (uint32_t i = 0; i < n; i++)
+			sum[i] += weight * ((float)(row[(d + i) / 2] >> ((d + i) % 2 * 4) & 15) * scale + bias);
+		break;
 	default:
 		memcpy(&scale, row + job->dim, 4);
 		memcpy(&bias, row + job->dim + 4, 4);

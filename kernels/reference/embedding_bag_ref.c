@@ -10,6 +10,8 @@ uint64_t ref_row_bytes(uint32_t format, uint32_t dim)
 		return (uint64_t)dim * 4;
 	case REF_FP16:
 		return (uint64_t)dim * 2;
+	case REF_INT4:
+		return ((uint64_t)dim + 1) / 2 + 4;
 	default:
 		return (uint64_t)dim + 8;
 	}
@@ -34,6 +36,13 @@ double ref_row_element(uint32_t format, uint32_t dim, const void *row, uint32_t 
 		memcpy(&half, bytes + (uint64_t)d * 2, 2);
 		value = mac_half_to_float(half);
 		break;
+	case REF_INT4:
+		memcpy(&half, bytes + (dim + 1) / 2, 2);
+		scale = mac_half_to_float(half);
+		memcpy(&half, bytes + (dim + 1) / 2 + 2, 2);
+		bias = mac_half_to_float(half);
+		*magnitude = (bytes[d / 2] >> (d % 2 * 4) & 15) * absolute(scale) + absolute(bias);
+		return (double)(bytes[d / 2] >> (d % 2 * 4) & 15) * scale + bias;
 	default:
 		memcpy(&scale, bytes + dim, 4);
 		memcpy(&bias, bytes + dim + 4, 4);
@@ -51,7 +60,7 @@ int64_t ref_embedding_bag(const struct ref_embedding_bag *op, double *y, double 
 	for (uint64_t b = 0; b < op->bags; b++) {
 		int64_t begin = op->offsets[b], end = op->offsets[b + 1];
 		double count = (double)(end - begin);
-		double roundings = count + (op->format == REF_INT8 ? 4 : 2);
+		double roundings = count + (op->format == REF_INT8 || op->format == REF_INT4 ? 4 : 2);
 
 		for (int64_t i = begin; i < end; i++)
 			if (op->indices[i] < 0 || (uint64_t)op->indices[i] >= op->rows)

@@ -49,11 +49,12 @@ int ref_conv2d(const struct ref_conv2d *layer, const void *x, const void *w, voi
 #define REF_FP32 0u
 #define REF_FP16 1u
 #define REF_INT8 2u /* dim unsigned bytes, float scale, float bias: row = byte * scale + bias */
+#define REF_INT4 3u /* two elements a byte, the first in the low half; scale and bias in binary16 */
 
 /* Bytes of one row of @dim elements. */
 uint64_t ref_row_bytes(uint32_t format, uint32_t dim);
 
-/* Element @d of the row at @row, exact (an int8 row: byte * scale + bias in double; *magnitude = |byte * scale| + |bias|,
+/* Element @d of the row at @row, exact (an int8 or int4 row: value * scale + bias in double; *magnitude = |value * scale| + |bias|,
  * else |value|). */
 double ref_row_element(uint32_t format, uint32_t dim, const void *row, uint32_t d, double *magnitude);
 
