@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # REF_OBJ, REF_SAN: the reference, for whoever compares with it (no library needed beyond the C library).
 # KERNEL_OBJ, KERNEL_SAN: every kernel twice, as NAME_hls (the HLS source) and NAME_fast, for tests in one program.
-# $(B)/kernels.xclbin: the three kernels for the emulated card.
+# $(B)/kernels.xclbin: the kernels of single operators and of the embedding store, for the emulated card.
 # $(B)/overlay-flat.xclbin, overlay-dfx.xclbin: the network overlay for either shell; overlay.xclbin is the first.
 # $(B)/kernels/budget: what the overlay needs of either shell's DSP, BRAM and URAM, as a table; does not compile when it is too much.
 REF_SRC := $(wildcard kernels/reference/*.c)
@@ -13,7 +13,7 @@ EMBEDDING_BAG_FAST := embedding_bag_fast embedding_bag_avx2
 # The network overlay. NAME.c is the HLS source, NAME_*.c are the fast version's parts.
 OVERLAY := nn_conv nn_depthwise nn_pool nn_add nn_pack
 OVERLAY_FAST = $(patsubst kernels/$1/%.c,%,$(wildcard kernels/$1/$1_*.c))
-KERNEL_UNITS := conv2d/conv2d embedding_bag/embedding_bag empty/empty $(CONV2D_FAST:%=conv2d/%) $(EMBEDDING_BAG_FAST:%=embedding_bag/%) \
+KERNEL_UNITS := conv2d/conv2d embedding_bag/embedding_bag row_copy/row_copy row_copy/row_copy_fast empty/empty $(CONV2D_FAST:%=conv2d/%) $(EMBEDDING_BAG_FAST:%=embedding_bag/%) \
 	$(foreach k,$(OVERLAY),$k/$k $(patsubst %,$k/%,$(call OVERLAY_FAST,$k)))
 KERNEL_OBJ := $(KERNEL_UNITS:%=$(B)/kernels/%.o)
 KERNEL_SAN := $(KERNEL_UNITS:%=$(B)/san/kernels/%.o)
@@ -21,11 +21,12 @@ KERNEL_SAN := $(KERNEL_UNITS:%=$(B)/san/kernels/%.o)
 # Vitis pragmas and loop labels mean nothing to gcc.
 HLS_WARN := -Wno-unknown-pragmas -Wno-unused-label
 $(KERNEL_OBJ) $(KERNEL_SAN): private WARN += $(HLS_WARN)
-$(foreach k,conv2d embedding_bag empty $(OVERLAY),$(eval \
+$(foreach k,conv2d embedding_bag row_copy empty $(OVERLAY),$(eval \
 	$(B)/kernels/$k/$k.o $(B)/san/kernels/$k/$k.o: private CPPFLAGS += -D$k=$k_hls))
 FAST_UNITS = $(foreach d,$(B) $(B)/san,$(2:%=$d/kernels/$1/%.o))
 $(call FAST_UNITS,conv2d,$(CONV2D_FAST)): private CPPFLAGS += -Dconv2d=conv2d_fast
 $(call FAST_UNITS,embedding_bag,$(EMBEDDING_BAG_FAST)): private CPPFLAGS += -Dembedding_bag=embedding_bag_fast
+$(call FAST_UNITS,row_copy,row_copy_fast): private CPPFLAGS += -Drow_copy=row_copy_fast
 $(foreach k,$(OVERLAY),$(eval $(call FAST_UNITS,$k,$(call OVERLAY_FAST,$k)): private CPPFLAGS += -D$k=$k_fast))
 
 # The kernels' prototypes and pragmas come from the HLS sources, what runs on the emulated card from the fast versions.
@@ -34,6 +35,7 @@ $(B)/kernels.xclbin: $(B)/smartssd $(KERNEL_FILES)
 	$(B)/smartssd xclbin pack -o $@ \
 		--kernel kernels/conv2d/conv2d.c $(CONV2D_FAST:%=--functional kernels/conv2d/%.c) --cus 2 \
 		--kernel kernels/embedding_bag/embedding_bag.c $(EMBEDDING_BAG_FAST:%=--functional kernels/embedding_bag/%.c) --cus 2 \
+		--kernel kernels/row_copy/row_copy.c --functional kernels/row_copy/row_copy_fast.c --cus 1 \
 		--kernel kernels/empty/empty.c --cus 1
 
 # A card's shell decides how wide nn_conv is. Not packed when it does not fit.
