@@ -225,7 +225,7 @@ static int explain_xclbin(struct smartssd_error *err, int ret, const char *path)
 
 int smartssd_xclbin_load_file(struct smartssd_device *dev, const char *path, struct smartssd_error *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = smartssd_open_read(path);
 	void *data = NULL;
 	struct stat st;
 	int ret;

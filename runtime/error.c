@@ -153,19 +153,22 @@ int smartssd_explain_command(struct smartssd_error *err, const struct smartssd_l
 	if (run && result && !result->start_ns && (code == -EIO || code == -ETIMEDOUT))
 		return smartssd_fail(err, code,
 				     "%s (command %u) could not start: every compute unit that it may run on hangs or crashed earlier; "
-				     "bring them back with `smartssd reset all` or `smartssd xclbin load`",
+				     "bring them back with smartssd_cu_reset(), or where there is a driver with `smartssd reset all --device "
+				     "/dev/smartssdN` or `smartssd xclbin load`",
 				     op, cmd);
 	switch (code) {
 	case -ETIMEDOUT:
 		return smartssd_fail(err, code,
 				     "%s (command %u) did not end in time: compute unit %llu hangs and is out of service until "
-				     "`smartssd reset %llu` or `smartssd xclbin load` brings it back",
+				     "smartssd_cu_reset(), or where there is a driver `smartssd reset %llu --device /dev/smartssdN` or "
+				     "`smartssd xclbin load`, brings it back",
 				     op, cmd, detail, detail);
 	case -EIO:
 		if (run)
 			return smartssd_fail(err, code,
 					     "%s (command %u): compute unit %llu reported a fault (crashed, or was reset while it ran); "
-					     "`smartssd reset %llu` brings it back for the next run",
+					     "smartssd_cu_reset(), or where there is a driver `smartssd reset %llu --device /dev/smartssdN`, "
+					     "brings it back for the next run",
 					     op, cmd, detail, detail);
 		if (copy)
 			return smartssd_fail(err, code,

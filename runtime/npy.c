@@ -342,7 +342,7 @@ int smartssd_npy_open(const char *path, struct smartssd_array *out, int *fd, str
 	size_t bytes;
 	int ret;
 
-	*fd = open(path, O_RDONLY | O_CLOEXEC);
+	*fd = smartssd_open_read(path);
 	if (*fd < 0) {
 		ret = -errno;
 		return smartssd_fail(err, ret, "%s: %s", path, strerror(-ret));

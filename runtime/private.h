@@ -4,6 +4,7 @@
 #define SMARTSSD_RUNTIME_PRIVATE_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,19 @@ struct smartssd_list {
 	struct smartssd_arg *args;
 	uint32_t nr_args, room_args;
 };
+
+/*
+ * A file to be read, or -1 with errno. open() alone would wait for ever for somebody to write to a FIFO; whether it is a file of the right
+ * kind is then for fstat(). Reads do wait: some filesystems could not do those of io_uring otherwise.
+ */
+static inline int smartssd_open_read(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd >= 0)
+		fcntl(fd, F_SETFL, 0);
+	return fd;
+}
 
 /* CLOCK_MONOTONIC, ns */
 uint64_t smartssd_now(void);

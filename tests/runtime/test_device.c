@@ -329,7 +329,7 @@ START_TEST(errors_of_a_list_are_explained)
 	/* Which unit did it is known only of a run that started. */
 	smartssd_explain_command(&err, list, -EIO, 0, &(struct smartssd_result){ .start_ns = 1, .detail = 7 });
 	ck_assert_ptr_nonnull(strstr(err.text, "compute unit 7"));
-	ck_assert_ptr_nonnull(strstr(err.text, "`smartssd reset 7`"));
+	ck_assert_ptr_nonnull(strstr(err.text, "`smartssd reset 7 --device /dev/smartssdN`"));
 	smartssd_explain_command(&err, list, -EIO, 0, &(struct smartssd_result){ .detail = 7 });
 	ck_assert_ptr_null(strstr(err.text, "7"));
 	ck_assert_ptr_nonnull(strstr(err.text, "could not start: every compute unit"));

@@ -151,7 +151,26 @@ mkdir folder
 check 'output is a folder' [ $? = 1 ]
 "$tool" pack -o no/where/x.xclbin --kernel types.c >said 2>&1
 check 'output folder is missing' [ $? = 1 ]
+cat >bounds.c <<'EOF'
+#include <stdint.h>
+void bounds(int *x, uint64_t x_bytes, int *y, uint32_t y_bytes, int *z, float f, uint64_t z_bytes, uint32_t n_bytes, int *last)
+{
+	*last = x[0] + y[0] + z[0] + (int)(x_bytes + y_bytes + z_bytes + n_bytes + f);
+}
+EOF
+check 'what only looks like a bound is packed' "$tool" pack -o bounds.xclbin --kernel bounds.c
+"$tool" pack -o bounds.xclbin --kernel bounds.c >said 2>&1
+check 'a bound of 32 bits is warned of' grep -q "^bounds\.c:2: kernel bounds, argument 'y_bytes': warning: .*directly behind 'y'" said
+check 'a bound in another place is warned of' grep -q "argument 'z_bytes': warning: .*directly behind 'z'" said
+check 'and nothing else' [ "$(wc -l <said)" = 2 ]
 mkfifo pipe
+(sleep 5; exec 3<>pipe) & writer=$!
+start=$SECONDS
+"$tool" info pipe >said 2>&1
+check 'info: a pipe is refused' grep -q 'pipe: not a regular file' said
+check 'info: ... without waiting for a writer' [ $((SECONDS - start)) -lt 4 ]
+kill $writer 2>/dev/null
+wait $writer 2>/dev/null
 "$tool" pack -o pipe --kernel types.c >said 2>&1
 check 'output is a pipe: refused, and it stays one' [ $? = 1 -a -p pipe ]
 

@@ -275,6 +275,24 @@ static int check_functional(const struct pack *pack, const struct kernel *k)
 	return err;
 }
 
+/* Who writes P_bytes next to a pointer P wants its bound. What looks like one and is none is up to the caller: say so. */
+static void warn_of_bounds(const struct proto *p)
+{
+	for (unsigned i = 0; i < p->nr; i++) {
+		size_t len = strlen(p->args[i].name);
+
+		for (unsigned j = 0; j < p->nr && p->args[i].pointer; j++) {
+			const struct proto_arg *arg = &p->args[j];
+
+			if (strncmp(arg->name, p->args[i].name, len) || strcmp(arg->name + len, "_bytes") || arg->pointer)
+				continue;
+			if (j != i + 1 || arg->bytes != 8)
+				xb_report_at(p->path, arg->line, "kernel %s, argument '%s': warning: the caller sets it; a bound that the driver sets is "
+					     "a uint64_t directly behind '%s'", p->name, arg->name, p->args[i].name);
+		}
+	}
+}
+
 static int read_kernel(const struct pack *pack, struct kernel *k)
 {
 	char *text;
@@ -294,6 +312,7 @@ static int read_kernel(const struct pack *pack, struct kernel *k)
 		xb_report("%s: --control %s contradicts the ap_ctrl pragma of kernel %s", k->source, k->control ? "chain" : "hs", k->proto.name);
 		return -1;
 	}
+	warn_of_bounds(&k->proto);
 	return k->nr_functional ? check_functional(pack, k) : 0;
 }
 

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "../../runtime/libsmartssd.h"
+#include "../../runtime/private.h"
 #include "../../runtime/whole.h"
 #include "xclbin.h"
 
@@ -51,7 +51,7 @@ void xb_report_at(const char *path, unsigned line, const char *fmt, ...)
 
 int xb_read_file(const char *path, size_t max, void **data, size_t *bytes)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = smartssd_open_read(path);
 	struct stat st;
 	size_t done = 0;
 	ssize_t n;
