@@ -11,6 +11,8 @@
 #define NN_CLOCK_MHZ 300u
 /* From the first address to the first word: DDR, interconnect and adapter; and what fills a pipeline and starts a DATAFLOW process. An estimate. */
 #define NN_START 100u
+/* Once in a call: the arguments are checked before anything is read, and the status is written when everything else is done. An estimate. */
+#define NN_CALL (2u * NN_START)
 /* What DDR moves at least: a burst of 8 words of 64 bits */
 #define NN_DDR_BURST 64u
 /* 15,419 MB/s measured / 300 MHz = 51.4 bytes per cycle */

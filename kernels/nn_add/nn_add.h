@@ -15,7 +15,8 @@
 
 /*
  * @pixels: of one image; pixel p of image n is at n * _image + p * _pitch. @channels: multiple of NN_LANES
- * @a_mult, @b_mult: bits of floats; @clip: lo | hi << 8. y may be a or b (same place exactly), else must not overlap them.
+ * @b_image 0: one image of b is for all of a's; with @b_pitch 0, too: one pixel of b is for all pixels
+ * @a_mult, @b_mult: bits of floats; @clip: lo | hi << 8. y may be a, or b unless b_image is 0 (same place exactly), else must not overlap them.
  */
 void nn_add(const uint8_t *a, uint64_t a_bytes, const uint8_t *b, uint64_t b_bytes, uint8_t *y, uint64_t y_bytes,
 	    uint32_t *status, uint64_t status_bytes, uint32_t images, uint32_t pixels, uint32_t channels,

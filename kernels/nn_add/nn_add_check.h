@@ -33,6 +33,14 @@ struct nn_add_run {
 			zero, clip, flags                                                                                        \
 	}
 
+/* As nn_bad_layout(), for an operand that may be there once for all images, or for all pixels. */
+static inline uint32_t nn_add_bad_b(const struct nn_add_run *r)
+{
+	if (r->b_image)
+		return nn_bad_layout(1, r->pixels, r->channels, r->b_pitch, r->b_image);
+	return r->b_pitch && (r->b_pitch % NN_LANES || r->b_pitch < r->channels);
+}
+
 /* 0, or the NN_ADD_CHECK_ that failed. */
 static inline uint32_t nn_add_check_shape(const struct nn_add_run *r)
 {
@@ -44,7 +52,7 @@ static inline uint32_t nn_add_check_shape(const struct nn_add_run *r)
 		return NN_ADD_CHECK_SIZE;
 	if (nn_bad_layout(1, r->pixels, r->channels, r->a_pitch, r->a_image))
 		return NN_ADD_CHECK_A;
-	if (two && nn_bad_layout(1, r->pixels, r->channels, r->b_pitch, r->b_image))
+	if (two && nn_add_bad_b(r))
 		return NN_ADD_CHECK_B;
 	if (nn_bad_layout(1, r->pixels, r->channels, r->y_pitch, r->y_image))
 		return NN_ADD_CHECK_Y;

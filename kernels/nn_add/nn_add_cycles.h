@@ -21,7 +21,7 @@ static inline uint64_t nn_add_cycles(const struct nn_add_run *r)
 	uint64_t b = nn_cycles_pixels(1, r->pixels, r->channels, r->b_pitch, 3 * NN_LANES); /* the sum of what each takes of it */
 	uint64_t y = nn_cycles_pixels(1, r->pixels, r->channels, r->y_pitch, 3 * NN_LANES);
 
-	return terms + r->images * (NN_START + nn_larger(words, a + y + (r->flags & NN_ADD_B ? b : 0)));
+	return NN_CALL + terms + r->images * (NN_START + nn_larger(words, a + y + (r->flags & NN_ADD_B ? b : 0)));
 }
 
 #endif

@@ -4,18 +4,22 @@
  *
  *   for each tile, in the order that NN_CONV_W_STATIONARY says:
  *     load     the next tile's x -> x_buf[other], its weights and coefficients -> w_buf[other]; what is there already stays
- *     compute  for each conv row, group of NN_PIXELS columns, block of NN_FILTERS filters:
- *                for each tap, 16 channels:                                        one step per clock
- *                  sums[pixel][filter] += x[pixel][16 channels] * w[filter][16 channels]
- *                first channels of a sum: keep in acc; last ones: requantise, add the residual, a pixel per clock -> out_buf, or -> pool_buf
- *              out_buf, or the pool's windows of pool_buf, -> y
+ *     for each chunk of the tile (some groups of NN_PIXELS columns; with a pool all of a block of NN_FILTERS filters):
+ *       load_r   the residual of the next chunk, be it of this tile or the next -> r_buf[other]
+ *       compute  for each group, block of NN_FILTERS filters:
+ *                  for each tap, 16 channels:                                      one step per clock
+ *                    sums[pixel][filter] += x[pixel][16 channels] * w[filter][16 channels]
+ *                  first channels of a sum: keep in acc; last ones: requantise, add the residual, a pixel per clock -> out_buf, or -> pool_buf
+ *       store    the chunk before, be it of this tile or the one before: out_buf[other], or the pool's windows of pool_buf[other] -> y
  *
- * load and compute touch different halves of the double buffers, and so run at the same time.
+ * What reads and what writes a double buffer touch different halves, and so run at the same time: load beside a tile's chunks; load_r, compute and
+ * store beside each other.
  *
  * Pixel P (row * in_w + column) of the x tile lies in lane group P / 7, its channel word c in bank (P % 7 + c) % 7, at P / 7 * words + c. So the
  * columns of a step are in different banks unless the stride is a multiple of 7 (then they are fetched one after the other), and so are the
  * four channel words of 64 bytes that come from DDR in a cycle.
  */
+#include "../nn_quantise.h"
 #include "nn_conv_check.h"
 
 #define W_STEPS	    (NN_CONV_W_BYTES / NN_LANES / NN_FILTERS)
@@ -29,8 +33,8 @@ static uint8_t x_buf[2][NN_CONV_BANKS][NN_CONV_BANK_WORDS][NN_LANES];
 static int8_t w_buf[2][W_STEPS][NN_FILTERS][NN_LANES];
 static uint32_t coef_buf[2][W_FILTERS][NN_CONV_COEF_WORDS];
 static int32_t acc[NN_CONV_ACC_GROUPS][NN_PIXELS][NN_FILTERS];
-static uint8_t r_buf[OUT_BLOCKS][NN_PIXELS][NN_FILTERS];
-static uint8_t out_buf[OUT_BLOCKS][NN_PIXELS][NN_FILTERS];
+static uint8_t r_buf[2][OUT_BLOCKS][NN_PIXELS][NN_FILTERS];
+static uint8_t out_buf[2][OUT_BLOCKS][NN_PIXELS][NN_FILTERS];
 static uint8_t pool_buf[2][POOL_PIXELS][NN_FILTERS];
 
 /* Where a run stands: the tile, and the halves of the buffers that hold it. */
@@ -256,7 +260,12 @@ static inline void first_step(const struct nn_conv_args *t, const struct place *
 	k->in_col = (int64_t)((uint64_t)k->col * t->stride_w) - t->pad_left;
 }
 
-/* One step: NN_PIXELS x NN_LANES x NN_FILTERS products. With @passes > 1 the lanes get their words one after the other. */
+/*
+ * One step: NN_PIXELS x NN_LANES x NN_FILTERS products. With @passes > 1 the lanes get their words one after the other.
+ *
+ * A DSP48E2 multiplies 27 x 18 bits: a byte of x with the weights of two filters, 18 bits apart, makes both products. Four such are added before they are
+ * taken apart: the lower sum is at most 4 * 255 * 128 < 2^17.
+ */
 static inline void step(const struct nn_conv_args *t, const struct place *at, struct cursor *k, uint32_t passes,
 			int32_t sums[NN_PIXELS][NN_FILTERS])
 {
@@ -276,12 +285,17 @@ static inline void step(const struct nn_conv_args *t, const struct place *at, st
 	}
 	fetch(at->x_half, bank, word, from, (uint8_t)t->x_zero, lanes);
 	for (uint32_t p = 0; p < NN_PIXELS; p++) {
-		for (uint32_t f = 0; f < NN_FILTERS; f++) {
-			int32_t sum = 0;
+		for (uint32_t f = 0; f < NN_FILTERS; f += 2) {
+			for (uint32_t lane = 0; lane < NN_LANES; lane += 4) {
+				int64_t both = 0;
+				int32_t lower;
 
-			for (uint32_t i = 0; i < NN_LANES; i++)
-				sum += (int32_t)lanes[p][i] * w_buf[at->w_half][k->w_at][f][i];
-			sums[p][f] += sum;
+				for (uint32_t i = lane; i < lane + 4; i++)
+					both += (int64_t)(w_buf[at->w_half][k->w_at][f + 1][i] * (1 << 18) + w_buf[at->w_half][k->w_at][f][i]) * lanes[p][i];
+				lower = (int32_t)((both & 0x3ffff) ^ 0x20000) - 0x20000;
+				sums[p][f] += lower;
+				sums[p][f + 1] += (int32_t)((both - lower) / (1 << 18));
+			}
 		}
 	}
 	/* To the next step: passes, then channels, columns and rows of the kernel, as weights lie. */
@@ -305,29 +319,6 @@ static inline void step(const struct nn_conv_args *t, const struct place *at, st
 	}
 }
 
-/* rint for |v| < 2^23, ties to even, without a library: truncate, then look at what was cut off (exact). */
-static inline int32_t round_even(float v)
-{
-	int32_t whole = (int32_t)v;
-	float rest = v - (float)whole;
-
-	if (rest > 0.5f || (rest == 0.5f && (whole & 1)))
-		whole++;
-	else if (rest < -0.5f || (rest == -0.5f && (whole & 1)))
-		whole--;
-	return whole;
-}
-
-/* Clipped before rounding: the bounds are integers, so the result is the same, and what is rounded is small. */
-static inline int32_t clip_round(float v, uint32_t zero, uint32_t clip)
-{
-	float lo = (float)((int32_t)(clip & 255) - (int32_t)zero), hi = (float)((int32_t)(clip >> 8) - (int32_t)zero);
-
-	v = v > lo ? v : lo; /* also for NaN */
-	v = v < hi ? v : hi;
-	return round_even(v) + (int32_t)zero;
-}
-
 static inline uint8_t requantise(const struct nn_conv_args *t, int32_t sum, uint32_t bias, float mult, uint8_t r)
 {
 #ifndef __BAMBU__
@@ -336,32 +327,35 @@ static inline uint8_t requantise(const struct nn_conv_args *t, int32_t sum, uint
 #pragma HLS BIND_OP variable=b op=fmul impl=fabric
 #pragma HLS BIND_OP variable=both op=fadd impl=fabric
 #endif
-	int64_t wide = (int64_t)sum + (int32_t)bias;
-	float product, a, b, both;
-	int32_t v;
+	float product = (float)nn_add_saturate(sum, (int32_t)bias) * mult, a, b, both;
+	uint8_t v = nn_quantise(product, (int32_t)t->zero, (int32_t)(t->clip & 255), (int32_t)(t->clip >> 8));
 
-	if (wide > 2147483647)
-		wide = 2147483647;
-	if (wide < -2147483647 - 1)
-		wide = -2147483647 - 1;
-	product = (float)(int32_t)wide * mult;
-	v = clip_round(product, t->zero, t->clip);
 	if (t->flags & NN_CONV_RESIDUAL) {
-		a = (float)(v - (int32_t)t->zero) * nn_float(t->v_mult);
+		a = (float)((int32_t)v - (int32_t)t->zero) * nn_float(t->v_mult);
 		b = (float)((int32_t)r - (int32_t)t->r_zero) * nn_float(t->r_mult);
 		both = a + b; /* no fused multiply-add: where there is one, build with -ffp-contract=off */
-		v = clip_round(both, t->sum_zero, t->sum_clip);
+		v = nn_quantise(both, (int32_t)t->sum_zero, (int32_t)(t->sum_clip & 255), (int32_t)(t->sum_clip >> 8));
 	}
-	return (uint8_t)v;
+	return v;
 }
 
 /*
- * Some groups of columns, one after the other and on from row to row, each with blocks [block, block + blocks) of filters: NN_CONV_SLOTS of r_buf
- * and out_buf, or one group. Group g's block b is in slot g * blocks + b.
+ * Some groups of columns, one after the other and on from row to row, each with blocks [block, block + blocks) of filters: what fits NN_CONV_SLOTS of a
+ * half of r_buf and out_buf, or one group. Group g's block b is in slot g * blocks + b. With a pool, which has a buffer of its own, all groups of a block.
  */
 struct chunk {
 	uint64_t row;
 	uint32_t col, groups, block, blocks, acc_at;
+	uint32_t left; /* groups of the tile behind these */
+	uint32_t rows, row_groups; /* of a full chunk: whole rows, and groups beside them */
+};
+
+/* What was computed and is not in y yet. */
+struct pending {
+	struct place at;
+	struct chunk chunk;
+	uint32_t there; /* 0: nothing, sums of the first channels are not stored */
+	uint32_t half;	/* of out_buf or pool_buf; the next chunk takes the other one */
 };
 
 static inline uint32_t pixels_of(const struct nn_conv_args *t, uint32_t col)
@@ -379,8 +373,47 @@ static inline void next_group(const struct nn_conv_args *t, uint64_t *row, uint3
 	}
 }
 
+/* The first chunk of a tile, or with a pool of its block @block. */
+static struct chunk first_chunk(const struct nn_conv_args *t, const struct place *at, uint32_t block)
+{
+	uint32_t width = (uint32_t)nn_conv_ceil(t->out_w, NN_PIXELS), groups = (uint32_t)(at->conv.end - at->conv.begin) * width, most = groups;
+	struct chunk k = { .row = at->conv.begin, .block = block, .blocks = 1 };
+
+	if (!t->pool) {
+		k.blocks = (uint32_t)nn_conv_ceil(at->filters, NN_FILTERS);
+		most = k.blocks < NN_CONV_SLOTS ? NN_CONV_SLOTS / k.blocks : 1;
+	}
+	if (t->tile_channels < t->channels)
+		k.acc_at = block * groups;
+	k.groups = groups < most ? groups : most;
+	k.left = groups - k.groups;
+	k.rows = most / width;
+	k.row_groups = most - k.rows * width;
+	return k;
+}
+
+/* The chunk behind one that is full. */
+static struct chunk next_chunk(const struct nn_conv_args *t, const struct chunk *before)
+{
+	struct chunk k = *before;
+	uint64_t col = before->col + (uint64_t)before->row_groups * NN_PIXELS, width = nn_conv_ceil(t->out_w, NN_PIXELS) * NN_PIXELS;
+
+	k.row += before->rows + (col >= width);
+	k.col = (uint32_t)(col >= width ? col - width : col);
+	if (t->tile_channels < t->channels)
+		k.acc_at += k.groups * k.blocks;
+	k.groups = k.left < k.groups ? k.left : k.groups;
+	k.left -= k.groups;
+	return k;
+}
+
+static inline uint32_t last_channels(const struct nn_conv_args *t, const struct place *at)
+{
+	return t->channels - at->channel == at->channels;
+}
+
 /* Of each pixel the tile's filters, which are one run in DDR. Those of a block per clock. */
-static void load_r(const struct nn_conv_args *t, const struct place *at, const struct chunk *k, const uint8_t *r)
+static void load_r(const struct nn_conv_args *t, const struct place *at, const struct chunk *k, uint32_t half, const uint8_t *r)
 {
 	uint64_t first = (uint64_t)at->image * t->r_image + (uint64_t)at->group * t->filters + at->filter, row = k->row;
 	uint64_t pixel = first + (row * t->out_w + k->col) * t->r_pitch;
@@ -394,7 +427,7 @@ LOAD_R:
 #endif
 		for (uint32_t f = 0; f < NN_FILTERS; f++)
 			if (b * NN_FILTERS + f < at->filters)
-				r_buf[slot + b][p][f] = r[pixel + b * NN_FILTERS + f];
+				r_buf[half][slot + b][p][f] = r[pixel + b * NN_FILTERS + f];
 		b++;
 		if (b == k->blocks) {
 			b = 0;
@@ -410,7 +443,7 @@ LOAD_R:
 }
 
 /* The same way back. */
-static void store(const struct nn_conv_args *t, const struct place *at, const struct chunk *k, uint8_t *y)
+static void store(const struct nn_conv_args *t, const struct place *at, const struct chunk *k, uint32_t half, uint8_t *y)
 {
 	uint64_t first = (uint64_t)at->image * t->y_image + (uint64_t)at->group * t->filters + at->filter, row = k->row;
 	uint64_t pixel = first + (row * t->out_w + k->col) * t->y_pitch;
@@ -424,7 +457,7 @@ STORE:
 #endif
 		for (uint32_t f = 0; f < NN_FILTERS; f++)
 			if (b * NN_FILTERS + f < at->filters)
-				y[pixel + b * NN_FILTERS + f] = out_buf[slot + b][p][f];
+				y[pixel + b * NN_FILTERS + f] = out_buf[half][slot + b][p][f];
 		b++;
 		if (b == k->blocks) {
 			b = 0;
@@ -443,12 +476,12 @@ STORE:
  * The array's steps of a chunk, in one loop, so that its pipeline fills once: while a block's steps run, the NN_PIXELS x NN_FILTERS sums of the
  * block before are finished, a pixel per clock. So a block takes at least NN_PIXELS clocks.
  */
-static void compute(const struct nn_conv_args *t, const struct place *at, const struct chunk *chunk)
+static void compute(const struct nn_conv_args *t, const struct place *at, const struct chunk *chunk, uint32_t half)
 {
 	uint32_t passes = t->stride_w - 7 * (t->stride_w / 7) ? 1 : NN_PIXELS;
 	uint32_t steps = t->taps * (at->channels / NN_LANES) * passes, period = steps < NN_PIXELS ? NN_PIXELS : steps;
 	uint32_t slots = chunk->groups * chunk->blocks, total = slots * period + NN_PIXELS;
-	uint32_t last = t->channels - at->channel == at->channels;
+	uint32_t last = last_channels(t, at);
 	uint32_t s = 0, q = NN_PIXELS, done_pixels = 0, done_block = 0, done_slot = 0, done_pool = 0;
 	struct cursor k = { .row = chunk->row, .col = chunk->col, .block = chunk->block, .acc_at = chunk->acc_at };
 	int32_t sums[NN_PIXELS][NN_FILTERS], done[NN_PIXELS][NN_FILTERS];
@@ -465,12 +498,12 @@ STEPS:
 			for (uint32_t f = 0; f < NN_FILTERS; f++) {
 				const uint32_t *c = coef_buf[at->w_half][done_block * NN_FILTERS + f];
 				uint8_t v = requantise(t, done[q][f], c[NN_CONV_COEF_BIAS], nn_float(c[NN_CONV_COEF_MULT]),
-						       r_buf[done_slot][q][f]);
+						       r_buf[half][done_slot][q][f]);
 
 				if (t->pool)
-					pool_buf[done_block & 1][done_pool + q][f] = v;
+					pool_buf[half][done_pool + q][f] = v;
 				else
-					out_buf[done_slot][q][f] = v;
+					out_buf[half][done_slot][q][f] = v;
 			}
 			q++;
 		}
@@ -490,7 +523,7 @@ STEPS:
 				q = 0;
 				done_pixels = last ? pixels_of(t, k.col) : 0;
 				done_block = k.block;
-				done_slot = k.slot;
+				done_slot = t->pool ? 0 : k.slot;
 				done_pool = (uint32_t)(k.row - at->conv.begin) * t->out_w + k.col;
 			}
 		}
@@ -562,70 +595,66 @@ POOL:
 	}
 }
 
-/* Conv rows of the tile for blocks [block, block + blocks) of filters. */
-static void compute_rows(const struct nn_conv_args *t, const struct place *at, uint32_t block, uint32_t blocks, uint32_t *acc_at, const uint8_t *r,
-			 uint8_t *y)
+static void drain(const struct nn_conv_args *t, const struct pending *done, uint8_t *y)
 {
-	uint64_t groups = (at->conv.end - at->conv.begin) * (uint32_t)nn_conv_ceil(t->out_w, NN_PIXELS);
-	uint32_t last = t->channels - at->channel == at->channels, most = blocks < NN_CONV_SLOTS ? NN_CONV_SLOTS / blocks : 1;
-	struct chunk k = { .row = at->conv.begin, .block = block, .blocks = blocks };
-
-CHUNKS:
-	while (groups > 0) {
-#ifndef __BAMBU__
-#pragma HLS LOOP_TRIPCOUNT min=1 max=56
-#pragma HLS DATAFLOW
-#endif
-		k.groups = groups < most ? (uint32_t)groups : most;
-		k.acc_at = *acc_at;
-		if (last && (t->flags & NN_CONV_RESIDUAL))
-			load_r(t, at, &k, r);
-		compute(t, at, &k);
-		if (last && !t->pool)
-			store(t, at, &k, y);
-		groups -= k.groups;
-		for (uint32_t g = 0; g < k.groups; g++)
-			next_group(t, &k.row, &k.col);
-		if (t->tile_channels < t->channels)
-			*acc_at += k.groups * k.blocks;
-	}
+	if (done->there && t->pool)
+		pool(t, &done->at, done->chunk.block, done->half, y);
+	else if (done->there)
+		store(t, &done->at, &done->chunk, done->half, y);
 }
 
-/*
- * A tile: all blocks of filters of a group of columns, so that y gets long runs; but with a pool all rows of one block after the other, while the
- * rows of the block before are pooled.
- */
-static void compute_tile(const struct nn_conv_args *t, const struct place *at, const uint8_t *r, uint8_t *y)
+/* A tile; @next: the one behind it, when there are @more. The order of blocks and groups gives y long runs, but with a pool all rows of a block. */
+static void compute_tile(const struct nn_conv_args *t, const struct place *at, const struct place *next, uint32_t more, struct pending *done,
+			 const uint8_t *r, uint8_t *y)
 {
-	uint32_t blocks = (uint32_t)nn_conv_ceil(at->filters, NN_FILTERS), last = t->channels - at->channel == at->channels;
-	uint32_t acc_at = 0;
+	uint32_t blocks = t->pool ? (uint32_t)nn_conv_ceil(at->filters, NN_FILTERS) : 1;
+	struct chunk now = first_chunk(t, at, 0), after = now, ahead;
 
-	if (!t->pool) {
-		compute_rows(t, at, 0, blocks, &acc_at, r, y);
-		return;
-	}
-POOLED:
-	for (uint32_t i = 0; i <= blocks; i++) {
+CHUNKS:
+	for (uint32_t block = 0; block < blocks; now = after) {
 #ifndef __BAMBU__
-#pragma HLS LOOP_TRIPCOUNT min=2 max=9
+#pragma HLS LOOP_TRIPCOUNT min=1 max=56
+#pragma HLS DEPENDENCE variable=r_buf type=intra dependent=false
+#pragma HLS DEPENDENCE variable=out_buf type=intra dependent=false
 #pragma HLS DEPENDENCE variable=pool_buf type=intra dependent=false
 #endif
-		if (i < blocks)
-			compute_rows(t, at, i, 1, &acc_at, r, y); /* to half i & 1 */
-		if (i > 0 && last)
-			pool(t, at, i - 1, (i - 1) & 1, y);
+		uint32_t half = done->half ^ 1, in_tile = now.left > 0;
+
+		if (in_tile)
+			after = next_chunk(t, &now);
+		else
+			after = first_chunk(t, at, ++block);
+		/* These three at the same time: */
+		if (t->flags & NN_CONV_RESIDUAL) {
+			struct place where = in_tile ? *at : *next;
+
+			ahead = in_tile ? after : first_chunk(t, next, 0);
+			if ((in_tile || more) && last_channels(t, &where))
+				load_r(t, &where, &ahead, half ^ 1, r);
+		}
+		compute(t, at, &now, half);
+		drain(t, done, y);
+		done->at = *at;
+		done->chunk = now;
+		done->there = last_channels(t, at);
+		done->half = half;
 	}
 }
 
 static void convolve(const struct nn_conv_args *t, const uint8_t *x, const int8_t *w, const uint32_t *coef, const uint8_t *r, uint8_t *y)
 {
 	struct place now = { 0 }, next;
+	struct pending done = { .half = 1 };
+	struct chunk first;
 	uint32_t more = 1;
 
 	now.x_new = 1;
 	now.w_new = 1;
 	settle(t, &now);
 	load(t, &now, x, w, coef);
+	first = first_chunk(t, &now, 0);
+	if ((t->flags & NN_CONV_RESIDUAL) && last_channels(t, &now))
+		load_r(t, &now, &first, 0, r);
 TILES:
 	while (more) {
 #ifndef __BAMBU__
@@ -638,9 +667,10 @@ TILES:
 		more = advance(t, &next);
 		if (more)
 			load(t, &next, x, w, coef); /* the other halves: at the same time as compute_tile() */
-		compute_tile(t, &now, r, y);
+		compute_tile(t, &now, &next, more, &done, r, y);
 		now = next;
 	}
+	drain(t, &done, y);
 }
 
 #ifdef __BAMBU__
@@ -731,10 +761,14 @@ void nn_conv(const uint8_t *x, uint64_t x_bytes, const int8_t *w, uint64_t w_byt
 #pragma HLS ARRAY_RESHAPE variable=acc dim=2 type=complete
 #pragma HLS ARRAY_RESHAPE variable=acc dim=3 type=complete
 #pragma HLS BIND_STORAGE variable=acc type=ram_s2p impl=bram
-#pragma HLS ARRAY_PARTITION variable=r_buf dim=2 type=complete
-#pragma HLS ARRAY_RESHAPE variable=r_buf dim=3 type=complete
-#pragma HLS ARRAY_PARTITION variable=out_buf dim=2 type=complete
-#pragma HLS ARRAY_RESHAPE variable=out_buf dim=3 type=complete
+#pragma HLS ARRAY_PARTITION variable=r_buf dim=1 type=complete
+#pragma HLS ARRAY_PARTITION variable=r_buf dim=3 type=complete
+#pragma HLS ARRAY_RESHAPE variable=r_buf dim=4 type=complete
+#pragma HLS BIND_STORAGE variable=r_buf type=ram_s2p impl=bram
+#pragma HLS ARRAY_PARTITION variable=out_buf dim=1 type=complete
+#pragma HLS ARRAY_PARTITION variable=out_buf dim=3 type=complete
+#pragma HLS ARRAY_RESHAPE variable=out_buf dim=4 type=complete
+#pragma HLS BIND_STORAGE variable=out_buf type=ram_s2p impl=bram
 #pragma HLS ARRAY_PARTITION variable=pool_buf dim=1 type=complete
 #pragma HLS ARRAY_RESHAPE variable=pool_buf dim=3 type=complete
 #pragma HLS BIND_STORAGE variable=pool_buf type=ram_s2p impl=uram

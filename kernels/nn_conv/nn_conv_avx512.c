@@ -27,7 +27,7 @@ struct block {
 	const int8_t *ahead; /* weights to be fetched meanwhile */
 	size_t stride;	     /* bytes of them per 16 channels: 0 or 128 */
 	const struct requant *q;
-	enum { FROM_MEMORY, PLAIN, RESIDUAL } how; /* finish() after the block, or finish_plain() or finish_residual() at its end */
+	enum { FROM_MEMORY, PLAIN, RESIDUAL } how; /* finish() after the block; or when all is small, finish_plain() or finish_residual() at its end */
 	__m512i sum[PIXELS][4];
 };
 
@@ -40,11 +40,12 @@ AVX512_INLINE __m512i add_saturate(__m512i a, __m512i b)
 	return _mm512_mask_xor_epi32(sum, over, _mm512_srai_epi32(a, 31), _mm512_set1_epi32(INT32_MAX));
 }
 
-/* What turns sums into bytes; of a whole panel, in memory: registers are scarce. */
+/* What turns sums into bytes; of a whole panel, in memory until a block has all of its products: registers are scarce. */
 struct requant {
 	__m512 lo, hi, sum_hi;
 	__m512 v_mult, r_mult;
 	__m512i r_zero, zero16, lo8, hi8; /* zero16, lo8, hi8: of the last step, with a residual that of the sum */
+	__m512i v_lo, v_hi; /* lo and hi as integers */
 	__m512i order;
 };
 
@@ -56,7 +57,9 @@ AVX512_INLINE struct requant requant_of(const struct nn_conv_panel *p)
 
 	q.lo = _mm512_set1_ps((float)((int32_t)(a->clip & 255) - (int32_t)a->zero));
 	q.hi = _mm512_set1_ps((float)((int32_t)(a->clip >> 8) - (int32_t)a->zero));
-	q.sum_hi = _mm512_set1_ps((float)((int32_t)(a->sum_clip >> 8) - (int32_t)a->sum_zero));
+	q.v_lo = _mm512_cvtps_epi32(q.lo);
+	q.v_hi = _mm512_cvtps_epi32(q.hi);
+	q.sum_hi = _mm512_set1_ps((float)((int32_t)(clip >> 8) - (int32_t)zero)); /* without a residual a's are not checked */
 	q.v_mult = _mm512_set1_ps(nn_float(a->v_mult));
 	q.r_mult = _mm512_set1_ps(nn_float(a->r_mult));
 	q.r_zero = _mm512_set1_epi32((int32_t)a->r_zero);
@@ -99,90 +102,102 @@ AVX512_INLINE __m512i to_bytes(const struct requant *q, const __m512i v[4])
 	return _mm512_permutexvar_epi32(q->order, bytes);
 }
 
-/* As to_bytes(), and to y, of integers that stay in their registers: in assembly for the same reason as below. */
-AVX512_INLINE void store_bytes(const struct requant *q, __m512i v[4], uint8_t *y, __mmask64 mask, const int n)
+/*
+ * Sums in their registers to y: no bias that may saturate, and multipliers so small that no product leaves 32 bits (nn_conv_panel.small). Constants
+ * are taken to registers once, which the weights had before: loading them for each sum would take longer than all the rest. In assembly since a
+ * compiler would take them out of the loop over pixels, and the sums out of their registers for them.
+ */
+AVX512_INLINE __m512i constant(const void *from)
 {
-	if (n < 2)
-		v[1] = v[0];
-	if (n < 3)
-		v[2] = v[0];
-	if (n < 4)
-		v[3] = v[0];
-	__asm__ volatile("vpackssdw %2, %0, %0\n"
-			 "vpackssdw %3, %1, %1\n"
-			 "vpaddsw %4, %0, %0\n"
-			 "vpaddsw %4, %1, %1\n"
-			 "vpackuswb %1, %0, %0\n"
-			 "vpmaxub %5, %0, %0\n"
-			 "vpminub %6, %0, %0"
-			 : "+v"(v[0]), "+v"(v[2])
-			 : "v"(v[1]), "v"(v[3]), "m"(q->zero16), "m"(q->lo8), "m"(q->hi8));
-	if (n == 4)
-		_mm512_storeu_si512(y, _mm512_permutexvar_epi32(q->order, v[0]));
-	else
-		_mm512_mask_storeu_epi8(y, mask, _mm512_permutexvar_epi32(q->order, v[0]));
+	__m512i v;
+
+	__asm__ volatile("vmovdqa64 %1, %0" : "=v"(v) : "m"(*(const __m512i *)from));
+	return v;
 }
 
-/*
- * The sums of @m pixels to y, straight from their registers: no residual, no bias that may saturate, and multipliers so small that no product leaves
- * 32 bits. In assembly since a compiler would take the constants out of the loop, and the sums out of their registers for them.
- */
-AVX512_INLINE void finish_plain(const struct nn_conv_panel *p, const struct block *k, __m512i sum[PIXELS][4], const int m, const int n)
+/* As to_bytes(), and to y, of @m pixels' integers. */
+AVX512_INLINE void store_bytes(const struct requant *q, const struct block *k, __m512i sum[PIXELS][4], const int m, const int n)
 {
 	const __mmask64 mask = ~(__mmask64)0 >> (64 - 16 * n);
-	const struct requant *q = k->q;
+	const __m512i zero = constant(&q->zero16), lo = constant(&q->lo8), hi = constant(&q->hi8), order = constant(&q->order);
 
 #pragma GCC unroll 6
 	for (int i = 0; i < m; i++) {
+		if (n < 2)
+			sum[i][1] = sum[i][0];
+		if (n < 3)
+			sum[i][2] = sum[i][0];
+		if (n < 4)
+			sum[i][3] = sum[i][0];
+		__asm__ volatile("vpackssdw %2, %0, %0\n"
+				 "vpackssdw %3, %1, %1\n"
+				 "vpaddsw %4, %0, %0\n"
+				 "vpaddsw %4, %1, %1\n"
+				 "vpackuswb %1, %0, %0\n"
+				 "vpmaxub %5, %0, %0\n"
+				 "vpminub %6, %0, %0\n"
+				 "vpermd %0, %7, %0"
+				 : "+v"(sum[i][0]), "+v"(sum[i][2])
+				 : "v"(sum[i][1]), "v"(sum[i][3]), "v"(zero), "v"(lo), "v"(hi), "v"(order));
+		if (n == 4)
+			_mm512_storeu_si512(k->y[i], sum[i][0]);
+		else
+			_mm512_mask_storeu_epi8(k->y[i], mask, sum[i][0]);
+	}
+}
+
+AVX512_INLINE void finish_plain(const struct nn_conv_panel *p, const struct block *k, __m512i sum[PIXELS][4], const int m, const int n)
+{
+	__m512i mult[4];
+
+#pragma GCC unroll 4
+	for (int j = 0; j < n; j++)
+		mult[j] = constant(p->mult + 16 * j);
+#pragma GCC unroll 6
+	for (int i = 0; i < m; i++)
 #pragma GCC unroll 4
 		for (int j = 0; j < n; j++)
 			__asm__ volatile("vcvtdq2ps %0, %0\n"
 					 "vmulps %1, %0, %0\n"
 					 "vcvtps2dq %0, %0"
 					 : "+v"(sum[i][j])
-					 : "m"(*(const __m512 *)(p->mult + 16 * j)));
-		store_bytes(q, sum[i], k->y[i], mask, n);
-	}
+					 : "v"(mult[j]));
+	store_bytes(k->q, k, sum, m, n);
 }
 
-/*
- * The same with a residual: clipped before it is added, so that any multiplier will do. Rounding to an integral single is rounding to an integer
- * and back. For a NaN, max gives its second operand (in this notation the first), and so does min: lo, and the NaN, which becomes INT32_MIN.
- */
 AVX512_INLINE void finish_residual(const struct nn_conv_panel *p, const struct block *k, __m512i sum[PIXELS][4], const int m, const int n)
 {
-	const __mmask64 mask = ~(__mmask64)0 >> (64 - 16 * n);
 	const struct requant *q = k->q;
-	const __m512 sum_hi = q->sum_hi;
-
-#pragma GCC unroll 6
-	for (int i = 0; i < m; i++) {
-		const uint8_t *r = k->r[i];
+	const __m512i lo = constant(&q->v_lo), hi = constant(&q->v_hi), v_mult = constant(&q->v_mult);
+	const __m512i r_mult = constant(&q->r_mult), r_zero = constant(&q->r_zero);
 
 #pragma GCC unroll 4
-		for (int j = 0; j < n; j++) {
-			__m512 term;
+	for (int j = 0; j < n; j++) {
+		const __m512i mult = constant(p->mult + 16 * j);
+
+#pragma GCC unroll 6
+		for (int i = 0; i < m; i++) {
+			__m512i term;
 
 			__asm__ volatile("vpmovzxbd %[r], %[term]\n"
 					 "vcvtdq2ps %[sum], %[sum]\n"
 					 "vpsubd %[r_zero], %[term], %[term]\n"
 					 "vmulps %[mult], %[sum], %[sum]\n"
 					 "vcvtdq2ps %[term], %[term]\n"
-					 "vmaxps %[lo], %[sum], %[sum]\n"
+					 "vcvtps2dq %[sum], %[sum]\n"
 					 "vmulps %[r_mult], %[term], %[term]\n"
-					 "vminps %[hi], %[sum], %[sum]\n"
-					 "vrndscaleps $0, %[sum], %[sum]\n"
+					 "vpmaxsd %[lo], %[sum], %[sum]\n"
+					 "vpminsd %[hi], %[sum], %[sum]\n"
+					 "vcvtdq2ps %[sum], %[sum]\n"
 					 "vmulps %[v_mult], %[sum], %[sum]\n"
 					 "vaddps %[term], %[sum], %[sum]\n"
-					 "vminps %[sum], %[sum_hi], %[sum]\n"
 					 "vcvtps2dq %[sum], %[sum]"
 					 : [sum] "+v"(sum[i][j]), [term] "=&v"(term)
-					 : [r] "m"(*(const uint8_t(*)[16])(r + 16 * j)), [mult] "m"(*(const __m512 *)(p->mult + 16 * j)),
-					   [lo] "m"(q->lo), [hi] "m"(q->hi), [v_mult] "m"(q->v_mult), [r_mult] "m"(q->r_mult),
-					   [r_zero] "m"(q->r_zero), [sum_hi] "v"(sum_hi));
+					 : [r] "m"(*(const uint8_t(*)[16])(k->r[i] + 16 * j)), [mult] "v"(mult), [lo] "v"(lo), [hi] "v"(hi),
+					   [v_mult] "v"(v_mult), [r_mult] "v"(r_mult), [r_zero] "v"(r_zero));
 		}
-		store_bytes(q, sum[i], k->y[i], mask, n);
 	}
+	store_bytes(q, k, sum, m, n);
 }
 
 /* Any sums of @m pixels, from memory, to y. */
@@ -301,7 +316,7 @@ AVX512 void nn_conv_panel_avx512(const struct nn_conv_panel *p)
 	struct block k;
 
 	k.q = &q;
-	k.how = p->saturate ? FROM_MEMORY : p->r ? RESIDUAL : p->small ? PLAIN : FROM_MEMORY;
+	k.how = p->saturate || !p->small ? FROM_MEMORY : p->r ? RESIDUAL : PLAIN;
 	memset(k.sum, 0, sizeof(k.sum));
 	for (uint64_t b = 0; b < blocks; b++) {
 		uint32_t m = small + (b < larger);

@@ -66,7 +66,7 @@ struct nn_conv_args {
 
 /*
  * Blocks of NN_FILTERS outputs of groups of NN_PIXELS columns that are computed while those before are stored and residuals of those behind are
- * loaded: enough that pipelines rarely drain, and little to wait for at the end of a tile.
+ * loaded: enough that pipelines rarely drain, and little to wait for at the end of a run.
  */
 #define NN_CONV_SLOTS 128u
 

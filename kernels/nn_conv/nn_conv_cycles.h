@@ -10,7 +10,7 @@
 #include "nn_conv_check.h"
 
 /*
- * DSP: the array multiplies NN_PIXELS x NN_LANES x NN_FILTERS bytes, two products (two filters' weights with one pixel's byte) in a DSP48E2;
+ * DSP: the array multiplies NN_PIXELS x NN_LANES x NN_FILTERS bytes, two products in a DSP48E2 (step(): a pixel's byte with two filters' weights);
  * requantisation of NN_FILTERS outputs per clock: a single precision product each, medium usage: 1 DSP (the residual's products and sum are made of
  * LUTs: bind_op impl=fabric); addresses of the lanes: seventh() 1 each, and 8 for products of positions and pitches.
  */
@@ -19,7 +19,7 @@
  * BRAM36, of 512 x 72 bits each:
  *   w_buf     2 x 512 words of NN_FILTERS x NN_LANES bytes
  *   acc       512 words of NN_PIXELS x NN_FILTERS sums of 32 bits
- *   r_buf, out_buf    each, per pixel, 2 (what a DATAFLOW process writes while the next one reads) x 512 words of NN_FILTERS bytes
+ *   r_buf, out_buf    each, per pixel, 2 x 512 words of NN_FILTERS bytes
  *   m_axi     5 data ports (x, w, coef, r, y) with a FIFO of 512 bits x 512
  */
 #define NN_CONV_BRAM_WIDTH(bits) (((bits) + 71u) / 72u)
@@ -40,6 +40,8 @@ _Static_assert(NN_CONV_DSP(4u) + 100 <= 1341 && NN_CONV_BRAM(4u) + 80 <= 646 && 
 
 /* What fills the pipeline of STEPS: address, fetch, product, sum of 16 and of the steps, product with mult, rounding, residual, clip */
 #define NN_CONV_DEPTH 48u
+/* Between two tiles, when nothing else runs: advance(), settle(), first_chunk(): two divisions of 32 bits and some products, one after the other */
+#define NN_CONV_ADVANCE 64u
 
 struct nn_conv_cost {
 	uint64_t cycles;
@@ -84,34 +86,59 @@ static inline uint64_t nn_conv_w_cost(const struct nn_conv_args *t, uint32_t fil
 	return bytes / 64 + filters + 2 * NN_START;
 }
 
-/*
- * STEPS, LOAD_R and STORE of a tile of @conv_rows rows, for @blocks of NN_FILTERS filters at once. In CHUNKS the three overlap: the slowest counts for
- * each chunk, the others once. A group of NN_PIXELS columns is in one row; a block takes its steps, but at least NN_PIXELS clocks for finishing the
- * one before. LOAD_R and STORE move a pixel's block per clock. Adds the steps to *array.
- */
-static inline uint64_t nn_conv_rows_cost(const struct nn_conv_args *t, uint64_t conv_rows, uint32_t blocks, uint32_t channels,
-					 uint32_t last, uint64_t *array)
+/* STEPS of a chunk of @groups groups of NN_PIXELS columns and @blocks of NN_FILTERS filters. A block takes its steps, but at least NN_PIXELS clocks. */
+static inline uint64_t nn_conv_steps_cost(uint64_t groups, uint32_t blocks, uint64_t steps)
 {
-	uint64_t passes = t->stride_w % NN_CONV_BANKS ? 1 : NN_PIXELS; /* columns that are all in one bank */
-	uint64_t steps = t->taps * (channels / NN_LANES) * passes, period = nn_larger(steps, NN_PIXELS);
-	uint64_t groups = conv_rows * nn_divide_up(t->out_w, NN_PIXELS);
-	uint64_t most = nn_larger(NN_CONV_SLOTS / blocks, 1), chunks = nn_divide_up(groups, most);
-	uint64_t moved = last && !t->pool ? conv_rows * t->out_w * blocks : 0; /* clocks of STORE in all chunks, likewise of LOAD_R */
-	uint64_t fill = chunks * (NN_PIXELS + NN_CONV_DEPTH);
-	uint64_t exposed = nn_divide_up(moved, chunks) * (t->flags & NN_CONV_RESIDUAL ? 2 : 1);
-
-	*array += groups * blocks * steps;
-	return nn_larger(groups * blocks * period + fill, moved) + exposed + (moved ? 2 * NN_START : 0);
+	return groups * blocks * nn_larger(steps, NN_PIXELS) + NN_PIXELS + NN_CONV_DEPTH;
 }
 
-/* All of a tile but its loads; POOL: a position of a window per clock, while the next block's rows are computed. */
+/* Groups of a chunk, without a pool; STORE or LOAD_R of @size groups of a tile's @conv_rows rows: a pixel's block per clock. */
+static inline uint64_t nn_conv_chunk_groups(uint32_t blocks)
+{
+	return nn_larger(NN_CONV_SLOTS / blocks, 1);
+}
+
+static inline uint64_t nn_conv_store_cost(const struct nn_conv_args *t, uint64_t conv_rows, uint32_t blocks, uint64_t size)
+{
+	return nn_divide_up(conv_rows * t->out_w * size, conv_rows * nn_divide_up(t->out_w, NN_PIXELS)) * blocks + NN_START;
+}
+
+/*
+ * CHUNKS of a tile, without a pool: each is computed while the one before is stored and the residual of the one behind is loaded, so the slowest of the
+ * three counts. *pending: clocks that storing what was computed before takes; then, what is left to store.
+ */
+static inline uint64_t nn_conv_chunks_cost(const struct nn_conv_args *t, uint64_t conv_rows, uint32_t blocks, uint64_t steps, uint32_t last,
+					   uint64_t *pending)
+{
+	uint64_t groups = conv_rows * nn_divide_up(t->out_w, NN_PIXELS), most = nn_conv_chunk_groups(blocks), times, cycles = 0;
+
+	/* The first one, all others that are full, and the last one. */
+	for (uint64_t left = groups, size; left > 0; left -= times * size) {
+		uint64_t store, compute;
+
+		size = nn_conv_min(left, most);
+		times = left == groups || left < most ? 1 : left / most;
+		store = last ? nn_conv_store_cost(t, conv_rows, blocks, size) : 0;
+		compute = nn_larger(nn_conv_steps_cost(size, blocks, steps), t->flags & NN_CONV_RESIDUAL ? store : 0);
+		cycles += nn_larger(compute, *pending) + (times - 1) * nn_larger(compute, store);
+		*pending = store;
+	}
+	return cycles;
+}
+
+/*
+ * All of a tile but its loads. With a pool a chunk is a block of filters; it is computed while the one before is pooled, a position of a window per clock.
+ */
 static inline uint64_t nn_conv_compute_cost(const struct nn_conv_args *t, uint64_t conv_rows, uint64_t rows, uint32_t filters, uint32_t channels,
-					    uint32_t last, uint64_t *bus, struct nn_conv_cost *sum)
+					    uint32_t last, uint64_t *pending, uint64_t *bus, struct nn_conv_cost *sum)
 {
 	uint32_t blocks = (uint32_t)nn_divide_up(filters, NN_FILTERS);
-	uint64_t pixels = rows * t->y_cols, one, windows;
+	uint64_t passes = t->stride_w % NN_CONV_BANKS ? 1 : NN_PIXELS; /* columns that are all in one bank */
+	uint64_t steps = t->taps * (channels / NN_LANES) * passes, pixels = rows * t->y_cols, cycles = NN_CONV_ADVANCE;
+	uint64_t groups = conv_rows * nn_divide_up(t->out_w, NN_PIXELS);
 
 	*bus = 0;
+	sum->array += groups * blocks * steps;
 	if (last) { /* of each pixel a run of the tile's filters, with a pool of a block; one run of all pixels when nothing lies between them */
 		uint64_t run = t->pool && filters > NN_FILTERS ? NN_FILTERS : filters, runs = pixels * nn_divide_up(filters, run);
 		uint64_t y = run == t->y_pitch ? pixels * run : nn_conv_bus(runs, run);
@@ -124,30 +151,30 @@ static inline uint64_t nn_conv_compute_cost(const struct nn_conv_args *t, uint64
 		}
 	}
 	if (!t->pool)
-		return nn_conv_rows_cost(t, conv_rows, blocks, channels, last, &sum->array);
-	one = nn_conv_rows_cost(t, conv_rows, 1, channels, last, &sum->array);
-	sum->array += (blocks - 1) * (conv_rows * nn_divide_up(t->out_w, NN_PIXELS) * t->taps * (channels / NN_LANES)); /* the other blocks */
-	if (!last)
-		return one * blocks;
-	windows = pixels * t->pool_h * t->pool_w + NN_START;
-	return one + (blocks - 1) * nn_larger(one, windows) + windows;
+		return cycles + nn_conv_chunks_cost(t, conv_rows, blocks, steps, last, pending);
+	for (uint32_t i = 0; i < blocks; i++) {
+		cycles += nn_larger(nn_conv_steps_cost(groups, 1, steps), *pending);
+		*pending = last ? pixels * t->pool_h * t->pool_w + NN_START : 0;
+	}
+	return cycles;
 }
 
 /*
  * Cycles of a run. TILES: each tile is computed while the next one is loaded, so the slower of the two counts, or DDR, which all of it shares; the
- * first load and the start are waited for. Loads of what is there already are left out, as advance() does.
+ * first load is waited for, and the last store or pooling. Loads of what is there already are left out, as advance() does. In front of it all the
+ * arguments are checked, a row tile per clock; behind it the status is written.
  */
-static inline struct nn_conv_cost nn_conv_cost(const struct nn_conv_args *t)
+static inline struct nn_conv_cost nn_conv_tiles_cost(const struct nn_conv_args *t)
 {
 	uint64_t row_tiles = nn_divide_up(t->rows, t->tile_rows), filter_tiles = nn_divide_up(t->filters, t->tile_filters);
-	uint64_t channel_tiles = nn_divide_up(t->channels, t->tile_channels), before = 0, before_bus = 0, x_bytes = 0, w_bytes = 0;
+	uint64_t channel_tiles = nn_divide_up(t->channels, t->tile_channels), before = 0, before_bus = 0, x_bytes = 0, w_bytes = 0, pending = 0;
 	uint32_t stationary = t->flags & NN_CONV_W_STATIONARY, together = stationary || t->groups == 1; /* images in one sweep */
 	uint32_t sweeps = together ? t->groups : t->groups * t->images;
 	struct nn_conv_cost sum = { 0, 0, 0, 0 };
 	uint64_t rows_all = row_tiles * (together ? t->images : 1);
 	uint64_t outer = stationary ? filter_tiles : rows_all, inner = stationary ? rows_all : filter_tiles;
 
-	/* One sweep is like all others, but that their first load is not waited for: here it is. */
+	/* One sweep is like all others, but that their first load is not waited for, and their last store runs beside the next: here they are. */
 	for (uint64_t o = 0; o < outer; o++) {
 		for (uint64_t i = 0; i < inner; i++) {
 			uint64_t row = (stationary ? i : o) % row_tiles * t->tile_rows;
@@ -160,7 +187,7 @@ static inline struct nn_conv_cost nn_conv_cost(const struct nn_conv_args *t)
 				uint32_t channels = (uint32_t)nn_conv_min(t->tile_channels, t->channels - c * t->tile_channels);
 				uint32_t x_new = channel_tiles > 1 || (stationary ? inner > 1 || o == 0 : i == 0);
 				uint32_t w_new = channel_tiles > 1 || (stationary ? i == 0 : filter_tiles > 1 || o == 0);
-				uint64_t load = 0, bus = 0, one, compute;
+				uint64_t load = 0, bus = 0, one;
 
 				if (x_new) {
 					load = nn_conv_x_cost(t, in.end - in.begin, channels, &one);
@@ -172,20 +199,46 @@ static inline struct nn_conv_cost nn_conv_cost(const struct nn_conv_args *t)
 					bus += one;
 					w_bytes += (uint64_t)filters * (t->taps * channels + NN_CONV_COEF_WORDS * 4);
 				}
+				if (o + i + c == 0 && channel_tiles == 1 && (t->flags & NN_CONV_RESIDUAL)) { /* the first chunk's residual, too */
+					uint32_t blocks = (uint32_t)nn_divide_up(filters, NN_FILTERS);
+					uint64_t groups = (conv.end - conv.begin) * nn_divide_up(t->out_w, NN_PIXELS);
+
+					one = nn_conv_store_cost(t, conv.end - conv.begin, blocks, nn_conv_min(groups, nn_conv_chunk_groups(blocks)));
+					load = nn_larger(load, one);
+				}
 				/* This load beside the computation of the tile before. */
 				sum.cycles += nn_larger(nn_larger(load, before), nn_conv_ddr(bus + before_bus));
-				compute = nn_conv_compute_cost(t, conv.end - conv.begin, rows, filters, channels, c + 1 == channel_tiles, &bus,
-							       &sum);
-				before = compute;
+				before = nn_conv_compute_cost(t, conv.end - conv.begin, rows, filters, channels, c + 1 == channel_tiles,
+							      &pending, &bus, &sum);
 				before_bus = bus;
 			}
 		}
 	}
-	sum.cycles = (sum.cycles + nn_larger(before, nn_conv_ddr(before_bus))) * sweeps + NN_START;
+	sum.cycles = (sum.cycles + nn_larger(before + pending, nn_conv_ddr(before_bus))) * sweeps + row_tiles + NN_CALL;
 	sum.loaded = (sum.loaded + x_bytes + w_bytes) * sweeps;
 	sum.stored *= sweeps;
 	sum.array *= sweeps;
 	return sum;
+}
+
+/* The third image takes what each one behind it takes: so any number of them is counted in no time. */
+static inline struct nn_conv_cost nn_conv_cost(const struct nn_conv_args *t)
+{
+	struct nn_conv_args few = *t;
+	struct nn_conv_cost two, three;
+	uint64_t more = t->images - nn_conv_min(t->images, 3);
+
+	if (!more)
+		return nn_conv_tiles_cost(t);
+	few.images = 2;
+	two = nn_conv_tiles_cost(&few);
+	few.images = 3;
+	three = nn_conv_tiles_cost(&few);
+	three.cycles += more * (three.cycles - two.cycles);
+	three.loaded += more * (three.loaded - two.loaded);
+	three.stored += more * (three.stored - two.stored);
+	three.array += more * (three.array - two.array);
+	return three;
 }
 
 #endif

@@ -148,13 +148,19 @@ static void place_band(const struct nn_conv_args *a, const struct bands *b, cons
 	p->run_at = b->run_at;
 }
 
+/* So that sums of two products with differences of bytes stay within 32 bits. Not so a NaN. */
+static int is_small(uint32_t mult)
+{
+	return nn_float(mult) >= -0x1p20f && nn_float(mult) <= 0x1p20f;
+}
+
 /* The panel's coefficients, copied once: the buffer may change under a running kernel. */
 static void take_coef(const struct nn_conv_job *job, uint32_t group, uint32_t first, struct nn_conv_panel *p)
 {
 	const uint32_t *coef = job->coef + nn_conv_coef_at(&job->a, group, first);
 
 	p->saturate = 0;
-	p->small = 1;
+	p->small = !(job->a.flags & NN_CONV_RESIDUAL) || (is_small(job->a.v_mult) && is_small(job->a.r_mult));
 	for (uint32_t f = 0; f < p->blocks * NN_BLOCK; f++) {
 		p->bias[f] = (int32_t)coef[f * NN_CONV_COEF_WORDS + NN_CONV_COEF_BIAS];
 		p->mult[f] = nn_float(coef[f * NN_CONV_COEF_WORDS + NN_CONV_COEF_MULT]);

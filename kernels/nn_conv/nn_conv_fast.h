@@ -37,7 +37,7 @@ struct nn_conv_panel {
 	const uint8_t *r; /* NULL: no residual */
 	size_t r_row, r_pitch;
 	int saturate; /* a bias is so large that adding it may leave 32 bits */
-	int small;    /* all multipliers are at most 0.5: no product with a sum leaves 32 bits */
+	int small;    /* all multipliers are at most 0.5, those of the residual's addition 2^20: nothing that is rounded leaves 32 bits */
 	int32_t bias[NN_CONV_PANEL] __attribute__((aligned(64)));
 	float mult[NN_CONV_PANEL] __attribute__((aligned(64)));
 };

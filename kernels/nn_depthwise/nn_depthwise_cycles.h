@@ -56,7 +56,7 @@ static inline uint64_t nn_depthwise_cycles(const struct nn_depthwise_run *r)
 	uint32_t rows = r->rows < r->tile_rows ? r->rows : r->tile_rows;
 	uint64_t image = full * nn_depthwise_channels_cycles(r, r->tile_channels) + (rest ? nn_depthwise_channels_cycles(r, rest) : 0);
 
-	return r->images * image + nn_depthwise_load_cycles(r, nn_axis_span(&r->h, r->first_row, rows, &from), r->tile_channels);
+	return NN_CALL + r->images * image + nn_depthwise_load_cycles(r, nn_axis_span(&r->h, r->first_row, rows, &from), r->tile_channels);
 }
 
 #endif

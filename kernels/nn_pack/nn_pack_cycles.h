@@ -39,7 +39,7 @@ static inline uint64_t nn_pack_cycles(const struct nn_pack_run *r)
 	if (left)
 		image += nn_larger(nn_pack_load_cycles(r, left), nn_pack_store_cycles(r, left));
 	/* Behind an image's last load its store: the next image is a DATAFLOW region of its own */
-	return lut + r->images * (image + nn_pack_store_cycles(r, left ? left : rows));
+	return NN_CALL + lut + r->images * (image + nn_pack_store_cycles(r, left ? left : rows));
 }
 
 #endif

@@ -40,7 +40,7 @@ static inline uint64_t nn_pool_cycles(const struct nn_pool_run *r)
 	uint64_t image = full * nn_pool_channels_cycles(r, r->tile_channels) + (rest ? nn_pool_channels_cycles(r, rest) : 0);
 	uint64_t first_load = NN_START + nn_cycles_pixels(nn_axis_span(&r->h, r->first_row, 1, &from), r->in_w, r->tile_channels, r->x_pitch, NN_LANES);
 
-	return r->images * image + first_load + (r->out_w * nn_divide_up(last, NN_POOL_STEP) + 1) * nn_larger(r->taps, NN_POOL_SLICES) + NN_START +
+	return NN_CALL + r->images * image + first_load + (r->out_w * nn_divide_up(last, NN_POOL_STEP) + 1) * nn_larger(r->taps, NN_POOL_SLICES) + NN_START +
 	       nn_cycles_pixels(1, r->out_w, last, r->y_pitch, NN_LANES);
 }
 

@@ -21,6 +21,7 @@ BENCHES += $(KERNEL_BENCHES)
 
 # The same layers through PyTorch, in one run.
 $(B)/tests/kernels/bench_nn_conv_torch: tests/kernels/bench_nn_conv.py $(B)/tests/kernels/bench_nn_conv
-	printf '#!/bin/sh\nexec tests/kernels/bench_nn_conv.py %s\n' $(B)/tests/kernels/bench_nn_conv >$@ && chmod +x $@
+	printf '#!/bin/sh\nexec tests/kernels/bench_nn_conv.py %s "$$@"\n' $(B)/tests/kernels/bench_nn_conv >$@ && chmod +x $@
 
 BENCHES += $(B)/tests/kernels/bench_nn_conv_torch
+include tests/kernels/counted.mk

@@ -131,30 +131,6 @@ void nn_call_no_status(const struct nn_kernel *k)
 	}
 }
 
-static uint32_t hostile(void)
-{
-	switch (random_below(9)) {
-	case 0:
-		return (uint32_t)random_u64();
-	case 1:
-		return 1u << random_below(32);
-	case 2:
-		return (1u << random_below(32)) - 1;
-	case 3:
-		return (uint32_t)-random_in(0, 300);
-	case 4:
-		return random_below(300);
-	case 5:
-		return 16 * random_below(64);
-	case 6:
-		return random_below(8) | random_below(8) << 16;
-	case 7:
-		return (uint32_t)random_u64() & 0xffff;
-	default:
-		return random_below(8);
-	}
-}
-
 void nn_call_hostile(const struct nn_kernel *k, int rounds)
 {
 	uint32_t seen[5] = { 0 };
@@ -166,7 +142,7 @@ void nn_call_hostile(const struct nn_kernel *k, int rounds)
 
 		k->good(&c);
 		for (uint32_t n = 0; n < changes; n++)
-			c.s[changes == k->scalars ? n : random_below(k->scalars)] = hostile();
+			c.s[changes == k->scalars ? n : random_below(k->scalars)] = random_hostile();
 		if (random_below(2)) /* room for shapes that the changes made larger */
 			for (uint32_t n = 0; n < k->buffers; n++)
 				c.bytes[n] += random_below(20000);

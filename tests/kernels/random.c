@@ -48,3 +48,27 @@ float random_float(float lo, float hi)
 {
 	return lo + (hi - lo) * ((float)(random_u64() >> 40) * 0x1p-24f);
 }
+
+uint32_t random_hostile(void)
+{
+	switch (random_below(9)) {
+	case 0:
+		return (uint32_t)random_u64();
+	case 1:
+		return 1u << random_below(32);
+	case 2:
+		return (1u << random_below(32)) - 1;
+	case 3:
+		return (uint32_t)-random_in(0, 300);
+	case 4:
+		return random_below(300);
+	case 5:
+		return 16 * random_below(64);
+	case 6: /* two halves */
+		return random_below(9) | random_below(9) << 16;
+	case 7:
+		return (uint32_t)random_u64() & 0xffff;
+	default:
+		return random_below(8);
+	}
+}

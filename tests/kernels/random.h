@@ -11,6 +11,7 @@ uint64_t random_u64(void);
 uint32_t random_below(uint32_t n);	   /* 0 .. n - 1 */
 int32_t random_in(int32_t lo, int32_t hi); /* both included */
 float random_float(float lo, float hi);
+uint32_t random_hostile(void); /* an argument as bad as can be, or a lawful one */
 
 /* For inner loops: Check's own assertions write to a pipe each time, also when they hold. */
 #define EXPECT(condition, ...)                     \

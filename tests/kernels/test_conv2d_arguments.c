@@ -290,24 +290,6 @@ START_TEST(no_status)
 }
 END_TEST
 
-static uint32_t hostile(void)
-{
-	switch (random_below(6)) {
-	case 0:
-		return (uint32_t)random_u64();
-	case 1:
-		return 1u << random_below(32);
-	case 2:
-		return (1u << random_below(32)) - 1;
-	case 3:
-		return (uint32_t)-random_in(0, 300);
-	case 4:
-		return random_below(300);
-	default:
-		return random_below(8);
-	}
-}
-
 /* So that a lawful but huge tile does not take minutes. */
 static double work(const struct conv2d_tile *t)
 {
@@ -331,7 +313,7 @@ START_TEST(hostile_calls)
 
 		good_call(&c);
 		for (uint32_t k = 0; k < changes; k++)
-			c.scalar[changes == SCALARS ? k : random_below(SCALARS)] = hostile();
+			c.scalar[changes == SCALARS ? k : random_below(SCALARS)] = random_hostile();
 		if (random_below(2)) { /* room for shapes that the changes made larger */
 			c.x_bytes += random_below(3000);
 			c.w_bytes += random_below(3000);

@@ -89,6 +89,10 @@ static void random_numbers(struct nn_add_run *r)
 		r->a_pitch = r->b_pitch = r->y_pitch = r->channels;
 		r->a_image = r->b_image = r->y_image = r->pixels * r->channels;
 	}
+	if (random_below(4) == 0) { /* one image, or one pixel, for all */
+		r->b_image = 0;
+		r->b_pitch = random_below(2) ? r->b_pitch : 0;
+	}
 	r->a_zero = random_below(256);
 	r->b_zero = random_below(256);
 	r->zero = random_below(256);
@@ -107,13 +111,13 @@ static void try_run(struct nn_add_run *r, int in_place, const char *what)
 	if (in_place == 1) {
 		r->y_pitch = r->a_pitch;
 		r->y_image = r->a_image;
-	} else if (in_place == 2) {
+	} else if (in_place == 2 && r->b_image) {
 		r->flags = NN_ADD_B;
 		r->y_pitch = r->b_pitch;
 		r->y_image = r->b_image;
 	}
 	give(&c, r);
-	c.y_is = in_place - 1;
+	c.y_is = in_place == 2 && !r->b_image ? -1 : in_place - 1;
 	EXPECT(check(&c, &detail) == KERNEL_OK, "%s: the test's own call is not lawful: check %u", what, detail);
 	nn_call_expect(&c, KERNEL_OK, 0, what);
 }
@@ -179,6 +183,7 @@ static const struct nn_wrong wrong[] = {
 	{ "b_pitch no multiple", S(b_pitch), 56, K(B) },
 	{ "b_pitch below the channels", S(b_pitch), 32, K(B) },
 	{ "b_image too small", S(b_image), 11 * 48 - 16, K(B) },
+	{ "b_pitch 0 with images", S(b_pitch), 0, K(B) },
 	{ "y_pitch below the channels", S(y_pitch), 32, K(Y) },
 	{ "y_image too small", S(y_image), 11 * 80 - 16, K(Y) },
 	{ "a_zero", S(a_zero), 256, K(RANGE) },

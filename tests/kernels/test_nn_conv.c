@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn_case.h"
 #include "nn_conv_case.h"
 #include "random.h"
 
@@ -177,22 +178,15 @@ START_TEST(odd_multipliers)
 }
 END_TEST
 
-int main(void)
+static void add(TCase *t)
 {
-	Suite *s = suite_create("nn_conv");
-	TCase *t = tcase_create("exact");
-	SRunner *r;
-	int failed;
-
-	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, ugly_shapes, 0, sizeof(ugly) / sizeof(ugly[0]));
 	tcase_add_test(t, random_layers);
 	tcase_add_test(t, extreme_sums);
 	tcase_add_test(t, odd_multipliers);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+}
+
+int main(void)
+{
+	return nn_main("nn_conv", add);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * nn_conv's cycle model over ResNet-50, with for each layer the best of all tiles that fit (every number of rows, blocks of filters, and divisors of
- * the channels): at least 60 % of what the shell's DSPs could multiply. And the model's bounds, which no tile may beat.
+ * the channels): at least 60 % of what the shell's DSPs could multiply, launches included. And the model's bounds, which no tile may beat.
  */
 #include <check.h>
 #include <stdio.h>
@@ -16,6 +16,9 @@ static const struct resnet50_conv layers[] = RESNET50_CONVS;
 
 /* DSPs of the shell that NN_PIXELS is for. */
 #define SHELL_DSP (NN_PIXELS == 7 ? 1959.0 : 1341.0)
+
+/* UG1382: 150,790 launches per second of an empty kernel, in cycles */
+#define LAUNCH (NN_CLOCK_MHZ * 1e6 / 150790)
 
 /* The first layer has the network's max pool behind it. */
 static struct nn_conv_args arguments(const struct resnet50_conv *l, uint32_t residual)
@@ -100,7 +103,7 @@ static struct nn_conv_cost best_tile(const struct resnet50_conv *l, uint32_t res
 
 START_TEST(resnet50)
 {
-	double macs = 0, cycles = 0, array = 0, share;
+	double macs = 0, cycles = 0, array = 0, share, launched;
 
 	for (size_t i = 0; i < sizeof(layers) / sizeof(layers[0]); i++) {
 		for (uint32_t residual = 0; residual < 2; residual++) {
@@ -116,10 +119,11 @@ START_TEST(resnet50)
 		}
 	}
 	share = macs / (cycles * SHELL_DSP * 2);
-	printf("# ResNet-50's 53 convolutions, %u pixels: %.2f ms at %u MHz, array busy %.0f %%, %.1f %% of the shell's %.0f DSPs\n", NN_PIXELS,
-	       cycles / NN_CLOCK_MHZ * 1e-3, NN_CLOCK_MHZ, 100 * array / cycles, 100 * share, SHELL_DSP);
+	launched = macs / ((cycles + 53 * LAUNCH) * SHELL_DSP * 2);
+	printf("# ResNet-50's 53 convolutions, %u pixels: %.2f ms at %u MHz, array busy %.0f %%, %.1f %% of the shell's %.0f DSPs, %.1f %% with launches\n", NN_PIXELS,
+	       cycles / NN_CLOCK_MHZ * 1e-3, NN_CLOCK_MHZ, 100 * array / cycles, 100 * share, SHELL_DSP, 100 * launched);
 	ck_assert(macs > 4.0e9 && macs < 4.2e9); /* the network as published */
-	EXPECT(share >= 0.6, "%.1f %% of the DSP peak", 100 * share);
+	EXPECT(launched >= 0.6, "%.1f %% of the DSP peak", 100 * launched);
 }
 END_TEST
 
