@@ -2,7 +2,7 @@
 /* What the planner knows of the world, and what a layer takes of it. */
 #include <math.h>
 
-#include "../../kernels/nn_cycles.h"
+#include "../../kernels/nn_budget.h"
 #include "plan_impl.h"
 #include "tile.h"
 
@@ -26,6 +26,11 @@ void nn_machine_default(struct nn_machine *m)
 		.host_link_bytes_s = 4 * 3253e6, /* derived: 16 lanes are four drives' */
 		.card_bytes = 4ull << 30,
 	};
+}
+
+double nn_peak_macs_s(enum nn_shell shell, const struct nn_machine *m)
+{
+	return (shell == NN_SHELL_DFX ? NN_DFX_DSP : NN_FLAT_DSP) * 2 * m->clock_hz;
 }
 
 /* Multiplications of a piece of the graph. */
@@ -93,9 +98,17 @@ static double host_seconds(const struct nn_program *p, const struct nn_layer *l,
 	return fmax(macs / rate, bytes / m->host_bytes_s);
 }
 
+uint32_t plan_batch(const struct nn_program *program, const struct nn_machine *m)
+{
+	uint32_t unit = nn_program_batch(program);
+	uint64_t batch = div_up(max_u64(m->batch, 1), unit) * unit; /* as session.c */
+
+	return (uint32_t)min_u64(batch, UINT32_MAX / unit * unit);
+}
+
 int nn_layer_cost(const struct nn_program *program, const struct nn_layer *layer, enum nn_place place, const struct nn_machine *m, struct nn_cost *out)
 {
-	uint32_t batch = nn_program_batch(program);
+	uint32_t batch = plan_batch(program, m);
 	struct nn_layer bytes = *layer;
 	struct nn_tile tile = nn_layer_tile(layer);
 	struct nn_arguments a;
@@ -105,7 +118,7 @@ int nn_layer_cost(const struct nn_program *program, const struct nn_layer *layer
 	*out = (struct nn_cost){ .bound = "host" };
 	if (place == NN_ON_HOST) {
 		/* A layer of values without elements takes some time, too: no time at all would be no plan. */
-		out->seconds = fmax(host_seconds(program, layer, m), 1e-9) / batch;
+		out->seconds = fmax(host_seconds(program, layer, m), 1e-9) / nn_program_batch(program);
 		return 0;
 	}
 	/* Files of bytes become floats by the table. */

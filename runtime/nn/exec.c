@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Workers and groups. A worker is a thread that takes groups one after another and waits for each of their jobs; two workers per card keep
- * one job in the card while the other's input is read. Nothing but the queue of groups is shared.
+ * Workers and groups. A worker is a thread that takes groups and waits for each of their jobs; two workers per card, so that a job is waiting there when the
+ * other one is done. It takes several groups that follow one another at once, a turn, and the next turn while it is at this one, whose images are then read ahead
+ * (exec_input.c). Nothing but the queue of groups is shared.
  */
 #include <stdio.h>
 #include <time.h>
@@ -40,7 +41,7 @@ void exec_also_valid(struct exec_worker *w, uint32_t value, uint32_t place)
 	each_leaf(w, value, place, false);
 }
 
-bool exec_card_left(const struct nn_session *s)
+bool exec_card_left(const struct smartssd_session *s)
 {
 	for (uint32_t c = 0; c < s->nr_cards; c++)
 		if (s->cards[c].used && !atomic_load(&s->cards[c].lost))
@@ -50,7 +51,7 @@ bool exec_card_left(const struct nn_session *s)
 
 int exec_arena(struct exec_worker *w)
 {
-	uint64_t bytes = max_u64(w->s->memory.bytes, 64);
+	uint64_t bytes = max_u64(w->s->memory.card_bytes, 64);
 
 	if (w->arena)
 		return 0;
@@ -78,20 +79,20 @@ int exec_event(struct exec_worker *w, const struct exec_event *event)
 /* Where each layer runs: a lost card's layers on the host. */
 static void set_places(struct exec_worker *w)
 {
-	const struct nn_session *s = w->s;
+	const struct smartssd_session *s = w->s;
 
+	w->instead = false;
 	for (uint32_t l = 0; l < s->program->nr_layers; l++) {
 		const struct nn_layer *layer = &s->program->layers[l];
 		uint32_t card = s->program->spread ? layer->card % s->nr_cards : w->home;
+		bool on_card = layer->kind != NN_LAYER_GRAPH && layer->place == NN_ON_CARD, lost = on_card && atomic_load(&s->cards[card].lost);
 
-		if (layer->kind == NN_LAYER_GRAPH || layer->place == NN_ON_HOST || atomic_load(&s->cards[card].lost))
-			w->place[l] = EXEC_HOST;
-		else
-			w->place[l] = (uint8_t)EXEC_CARD(card);
+		w->place[l] = on_card && !lost ? (uint8_t)EXEC_CARD(card) : EXEC_HOST;
+		w->instead |= lost;
 	}
 }
 
-static void need_value(const struct nn_session *s, uint32_t value, bool *need)
+static void need_value(const struct smartssd_session *s, uint32_t value, bool *need)
 {
 	for (uint32_t v = 0; v < s->program->nr_values; v++)
 		if (value != NN_NONE_VALUE && exec_is_leaf(s, v) && exec_belongs(s, v, value))
@@ -113,16 +114,14 @@ static void set_need(const struct exec_worker *w, uint32_t from, bool *need)
 
 static int run_group(struct exec_worker *w, bool *need)
 {
-	const struct nn_session *s = w->s;
+	const struct smartssd_session *s = w->s;
 	uint32_t nr = s->program->nr_layers, to;
 	int ret = 0;
 
-	w->image = w->group.number * s->batch;
+	w->image = w->group * s->batch;
 	w->images = (uint32_t)min_u64(s->batch, s->images - w->image);
 	w->raw_there = w->input_there = false;
 	memset(w->valid, 0, s->program->nr_values * sizeof(*w->valid));
-	for (uint32_t c = 0; c < s->nr_cards; c++)
-		w->slots[c].has_input = false;
 	set_places(w);
 	for (uint32_t l = 0; l < nr && !ret; l = to) {
 		for (to = l + 1; to < nr && w->place[to] == w->place[l] && to - l < EXEC_SEGMENT; to++)
@@ -149,21 +148,87 @@ static bool superfluous(const struct exec_worker *w)
 	return !w->s->program->spread && atomic_load(&w->s->cards[w->home].lost) && exec_card_left(w->s);
 }
 
-static bool take(struct exec_worker *w)
+/*
+ * The next turn: what was given back goes first. A worker begins with one group and then doubles, so that computing begins soon; to the end turns become shorter,
+ * so that all cards are done at about the same time. Lock held; there is something to take.
+ */
+static struct exec_turn pop(struct exec_worker *w)
 {
-	struct nn_session *s = w->s;
-	bool got = false;
+	struct smartssd_session *s = w->s;
+	struct exec_turn turn, *from;
+
+	if (s->nr_redo) {
+		from = &s->redo[s->nr_redo - 1];
+		turn = *from;
+		turn.nr = min_u64(turn.nr, s->most);
+		from->first += turn.nr;
+		from->nr -= turn.nr;
+		s->nr_redo -= !from->nr;
+		return turn;
+	}
+	turn = (struct exec_turn){ .first = s->next };
+	turn.nr = max_u64(min_u64(min_u64(s->most, w->grow), (s->groups - s->next) / (2 * s->nr_workers)), 1);
+	s->next += turn.nr;
+	w->grow = 2 * turn.nr;
+	return turn;
+}
+
+static bool something_left(const struct smartssd_session *s)
+{
+	return s->nr_redo || s->next < s->groups;
+}
+
+/* Lock held */
+static void push(struct exec_worker *w, struct exec_turn turn)
+{
+	struct smartssd_session *s = w->s;
+
+	if (!turn.nr)
+		return;
+	if (smartssd_grow(&s->redo, &s->room_redo, s->nr_redo + 1ull, 16, sizeof(*s->redo))) {
+		if (!s->ret)
+			s->ret = exec_no_memory(&s->err, "what is to be done again");
+		return;
+	}
+	s->redo[s->nr_redo++] = turn;
+}
+
+/*
+ * The next group in w->group; false: this worker is done. When it has to wait for the next turn's images: *wait. With nothing to take but groups under way it stays:
+ * one of them may come back.
+ */
+static bool take(struct exec_worker *w, bool *wait)
+{
+	struct smartssd_session *s = w->s;
+	bool stay;
+
+	*wait = false;
+	pthread_mutex_lock(&s->lock);
+	if (superfluous(w)) {
+		push(w, w->turn);
+		push(w, w->next);
+		w->turn.nr = w->next.nr = 0;
+		pthread_cond_broadcast(&s->cond);
+	}
+	while (!s->ret && s->done < s->groups && !w->turn.nr && !w->next.nr && !something_left(s) && !superfluous(w))
+		pthread_cond_wait(&s->cond, &s->lock);
+	stay = !s->ret && s->done < s->groups && !superfluous(w);
+	if (stay && !w->turn.nr && w->next.nr)
+		*wait = true;
+	else if (stay && !w->turn.nr)
+		w->turn = pop(w);
+	pthread_mutex_unlock(&s->lock);
+	return stay;
+}
+
+static void take_ahead(struct exec_worker *w)
+{
+	struct smartssd_session *s = w->s;
 
 	pthread_mutex_lock(&s->lock);
-	/* With nothing to take but groups under way: one of them may come back. */
-	while (!s->ret && s->done < s->groups && !s->nr_redo && s->next == s->groups && !superfluous(w))
-		pthread_cond_wait(&s->cond, &s->lock);
-	if (!s->ret && s->done < s->groups && !superfluous(w)) {
-		w->group = s->nr_redo ? s->redo[--s->nr_redo] : (struct exec_group){ .number = s->next++ };
-		got = true;
-	}
+	if (s->sides == 2 && !w->next.nr && !s->ret && something_left(s))
+		w->next = pop(w);
 	pthread_mutex_unlock(&s->lock);
-	return got;
 }
 
 /* As far as known, for when the card is gone. */
@@ -178,16 +243,17 @@ static void note_counters(struct exec_worker *w)
 
 static void give_back(struct exec_worker *w, int ret)
 {
-	struct nn_session *s = w->s;
+	struct smartssd_session *s = w->s;
 
 	pthread_mutex_lock(&s->lock);
 	note_counters(w);
 	if (!ret) {
 		s->done++;
 		s->images_done += w->images;
+		s->host_images += w->instead ? w->images : 0;
 	} else if (ret == EXEC_REDO) {
 		s->redone += w->images;
-		s->redo[s->nr_redo++] = w->group;
+		push(w, (struct exec_turn){ w->group, 1, w->tries });
 	} else if (!s->ret) {
 		s->ret = ret;
 		s->err = w->err;
@@ -199,11 +265,24 @@ static void give_back(struct exec_worker *w, int ret)
 static void *worker_main(void *arg)
 {
 	struct exec_worker *w = arg;
-	struct nn_session *s = w->s;
-	bool *need = malloc(s->program->nr_values + 1ull);
+	struct smartssd_session *s = w->s;
+	bool *need = malloc(s->program->nr_values + 1ull), wait;
 
-	while (take(w))
-		give_back(w, need ? run_group(w, need) : exec_no_memory(&w->err, "a worker"));
+	while (take(w, &wait)) {
+		int ret = need ? 0 : exec_no_memory(&w->err, "a worker");
+
+		if (wait && !ret)
+			ret = exec_input_turn(w);
+		take_ahead(w);
+		if (!ret) {
+			w->group = w->turn.first++;
+			w->turn.nr--;
+			w->tries = w->turn.tries;
+			ret = run_group(w, need);
+		}
+		give_back(w, ret);
+	}
+	exec_input_drop(w);
 	free(need);
 	pthread_mutex_lock(&s->lock);
 	s->running--;
@@ -215,7 +294,7 @@ static void *worker_main(void *arg)
 /* ---- a run ---- */
 
 /* Until all workers are done; the caller hears of progress in between. */
-static void watch_workers(struct nn_session *s)
+static void watch_workers(struct smartssd_session *s)
 {
 	const struct smartssd_progress *progress = &s->options.progress;
 
@@ -243,7 +322,7 @@ static void watch_workers(struct nn_session *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static int begin_card(struct nn_session *s, struct exec_card *card, struct smartssd_error *err)
+static int begin_card(struct smartssd_session *s, struct exec_card *card, struct smartssd_error *err)
 {
 	struct smartssd_op op;
 	int ret;
@@ -255,7 +334,7 @@ static int begin_card(struct nn_session *s, struct exec_card *card, struct smart
 	if (!ret) {
 		card->before = card->last = op.before;
 		if (!s->convert)
-			ret = smartssd_op_source_open(&op, &s->source->array, "the input", &card->input);
+			ret = smartssd_op_source_open(&op, s->source, "the input", &card->input);
 		smartssd_op_end(&op, 0, NULL);
 	}
 	/* A card that went away between two runs is lost like one that goes in mid-run. */
@@ -266,8 +345,10 @@ static int begin_card(struct nn_session *s, struct exec_card *card, struct smart
 	return ret;
 }
 
-static void begin_worker(struct nn_session *s, struct exec_worker *w)
+static void begin_worker(struct smartssd_session *s, struct exec_worker *w)
 {
+	w->turn.nr = w->next.nr = 0;
+	w->grow = 1;
 	w->nr_events = 0;
 	w->host_read_bytes = w->verified = 0;
 	w->difference.found = false;
@@ -296,7 +377,7 @@ void exec_add_counters(struct smartssd_counters *sum, const struct smartssd_coun
 }
 
 /* All workers' notes together. */
-static int gather(struct nn_session *s, struct nn_report *r)
+static int gather(struct smartssd_session *s, struct smartssd_session_report *r)
 {
 	struct smartssd_spans *from[2], *to[2] = { &s->reads, &s->runs };
 	int ret = 0;
@@ -305,7 +386,7 @@ static int gather(struct nn_session *s, struct nn_report *r)
 	memset(s->times, 0, s->program->nr_layers * sizeof(*s->times));
 	for (uint32_t i = 0; i < s->nr_workers; i++) {
 		struct exec_worker *w = &s->workers[i];
-		const struct nn_difference *d = &w->difference;
+		const struct smartssd_difference *d = &w->difference;
 
 		for (uint32_t l = 0; l < s->program->nr_layers; l++) {
 			s->times[l].runs += w->times[l].runs;
@@ -336,18 +417,19 @@ static int gather(struct nn_session *s, struct nn_report *r)
 }
 
 /* An image of a stream, as the program is placed, by the planner's model; 0: it has none. */
-static double modelled(const struct nn_session *s)
+static double modelled(const struct smartssd_session *s)
 {
 	struct nn_machine machine;
 	struct nn_total total;
 
 	nn_machine_default(&machine);
+	machine.batch = s->batch;
 	return nn_plan_total(s->program, s->nr_cards, &machine, &total) ? 0 : total.seconds;
 }
 
-static int fill_report(struct nn_session *s, int ret, struct nn_report *report, struct smartssd_error *err)
+static int fill_report(struct smartssd_session *s, int ret, struct smartssd_session_report *report, struct smartssd_error *err)
 {
-	struct nn_report r = { .images = s->images_done, .redone = s->redone, .faults = s->faults, .layers = s->times };
+	struct smartssd_session_report r = { .images = s->images_done, .redone = s->redone, .faults = s->faults, .host_images = s->host_images, .layers = s->times };
 	struct smartssd_counters now, zero = { 0 };
 	int more;
 
@@ -361,6 +443,7 @@ static int fill_report(struct nn_session *s, int ret, struct nn_report *report, 
 			continue;
 		r.cards++;
 		r.lost += atomic_load(&card->lost);
+		r.lost_cards |= (uint64_t)atomic_load(&card->lost) << c;
 		if (!smartssd_counters(card->dev, SMARTSSD_COUNT_FILE, &now))
 			card->last = now;
 		exec_add_counters(&r.bytes, &card->last, &card->before);
@@ -373,8 +456,8 @@ static int fill_report(struct nn_session *s, int ret, struct nn_report *report, 
 	r.read_seconds = smartssd_spans_seconds(&s->reads);
 	r.compute_seconds = smartssd_spans_seconds(&s->runs);
 	r.modelled_seconds = modelled(s);
-	if (s->source->array.fd >= 0)
-		r.host_only_bytes = s->images * (s->source->array.array.bytes / s->source->array.array.shape[0]);
+	if (s->source->fd >= 0)
+		r.host_only_bytes = s->images * (s->source->array.bytes / s->source->array.shape[0]);
 	if (more && !ret)
 		ret = exec_no_memory(err, "the report");
 	if (report && !ret)
@@ -382,18 +465,19 @@ static int fill_report(struct nn_session *s, int ret, struct nn_report *report, 
 	return ret;
 }
 
-int nn_session_run(struct nn_session *s, const struct nn_source *source, void *const *outputs, struct nn_report *report,
-		   struct smartssd_error *err)
+int smartssd_session_run(struct smartssd_session *s, const struct smartssd_source *source, uint64_t images, void *const *outputs,
+			 struct smartssd_session_report *report, struct smartssd_error *err)
 {
-	int ret = exec_source_check(s, source, err);
+	int ret = exec_source_check(s, source, images, err);
 
 	if (ret)
 		return ret;
 	s->outputs = outputs;
-	s->images = source->images;
-	s->groups = div_up(source->images, s->batch);
+	s->images = images;
+	s->groups = div_up(images, s->batch);
+	s->most = exec_input_groups(s);
 	s->next = s->done = s->images_done = 0;
-	s->nr_redo = s->running = s->redone = s->faults = 0;
+	s->nr_redo = s->running = s->redone = s->faults = s->host_images = 0;
 	s->ret = 0;
 	s->start_ns = smartssd_now();
 	for (uint32_t c = 0; c < s->nr_cards && !ret; c++)

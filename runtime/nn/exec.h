@@ -28,11 +28,13 @@
 #define EXEC_TRIES    4		       /* of a group on cards; then the card is lost */
 #define EXEC_SEGMENT  900		       /* layers of a job: with all copies below SMARTSSD_MAX_CMDS */
 #define EXEC_ALIGN    65536u	       /* largest block of a file */
+#define EXEC_AHEAD    (8u << 20)       /* bytes that a worker reads ahead at once: enough requests for any drive, and some ms of images for when it pauses */
 
 struct exec_card {
 	struct smartssd_device *dev;
 	uint32_t number;
 	bool used;				/* runs layers */
+	bool packs;				/* one that reads the model's input is among them */
 	struct smartssd_op_kernel kernel[NN_LAYER_KINDS];
 	struct smartssd_bo weights;
 	uint64_t weights_from;			/* what of the program's weights is at the BO's weights_at ... */
@@ -46,15 +48,24 @@ struct exec_card {
 
 struct exec_build;
 
+/* Images in a slot. */
+struct exec_input {
+	uint64_t at;	 /* in the slot's BO */
+	uint64_t skew;	 /* of the first image behind it: reads begin with whole blocks */
+	uint64_t image;	 /* the first one */
+	uint64_t images; /* 0: nothing is there */
+};
+
 /* A worker's memory on one card: arena, input, status words of all layers. */
 struct exec_slot {
 	struct exec_card *card;
 	struct smartssd_bo bo;
-	uint64_t input_at, status_at;
-	uint64_t input_skew; /* of the first image behind input_at */
-	bool has_input;
+	struct exec_input input[2]; /* of the turn at hand, and of the one that is read ahead ... */
+	uint32_t side;		    /* ... the former is this one */
+	uint64_t status_at;
 	struct smartssd_op op;
 	struct smartssd_op_job job;
+	struct smartssd_op_job ahead; /* reads the next turn's images */
 	struct exec_build *build;
 	struct smartssd_op_kernel kernel[NN_LAYER_KINDS]; /* with this worker's arguments */
 	uint32_t import[NN_MAX_CARDS]; /* the same worker's slots on other cards: BO ids on this card, 0: not yet or not possible */
@@ -76,9 +87,10 @@ struct exec_build {
 	uint32_t words, room_reach;
 };
 
-struct exec_group {
-	uint64_t number;
-	uint32_t tries;
+/* Groups that follow one another, so that their images are read at once. */
+struct exec_turn {
+	uint64_t first, nr;
+	uint32_t tries; /* of a group that is done anew: alone in its turn */
 };
 
 struct exec_event {
@@ -91,17 +103,21 @@ struct exec_event {
 enum { EXEC_TRACK_READ, EXEC_TRACK_COPY, EXEC_TRACK_HOST, EXEC_TRACK_CU };
 
 struct exec_worker {
-	struct nn_session *s;
+	struct smartssd_session *s;
 	uint32_t home;		 /* its card; with layers spread over cards only for the name of its events */
 	pthread_t thread;
 	bool started;
 	struct exec_slot *slots; /* nr_cards, those of cards that it uses have memory */
 	struct smartssd_error err;
+	struct exec_turn turn, next; /* what is left of the turn at hand; the one whose images are read ahead, nr 0: none */
+	uint64_t grow;		 /* groups of the turn after these, at most */
 	/* The group at hand */
-	struct exec_group group;
+	uint64_t group;
+	uint32_t tries;
 	uint64_t image;		 /* first ... */
 	uint32_t images;	 /* ... and how many */
 	uint8_t *place;		 /* of each layer */
+	bool instead;		 /* some of them on the host because a card was lost */
 	uint64_t *valid;	 /* of each value: places */
 	/* Host memory, made when it is needed */
 	uint8_t *arena;		 /* as on the card */
@@ -111,16 +127,16 @@ struct exec_worker {
 	void **plain;		 /* plain values */
 	uint32_t *status;	 /* of all layers */
 	/* What it did */
-	struct nn_layer_time *times;
+	struct smartssd_layer_time *times;
 	struct exec_event *events;
 	uint32_t nr_events, room_events;
 	uint64_t host_read_bytes, verified;
-	struct nn_difference difference;
+	struct smartssd_difference difference;
 };
 
-struct nn_session {
+struct smartssd_session {
 	const struct nn_program *program;
-	struct nn_options options;
+	struct smartssd_session_options options;
 	struct nn_memory memory;
 	struct exec_card *cards;
 	uint32_t nr_cards;
@@ -130,6 +146,8 @@ struct nn_session {
 	uint32_t unit;		 /* images that the model takes at once */
 	uint32_t batch;		 /* images of a job, a multiple of unit */
 	uint64_t input_bytes;	 /* of one image, of whatever type sources may be, at most */
+	uint64_t side_bytes;	 /* of images in one of a slot's inputs, at least a group's ... */
+	uint32_t sides;		 /* ... of which there are 2; 1 when card memory is short: then nothing is read ahead */
 	int weights_fd;		 /* ours */
 	uint8_t *weights;	 /* on the host, when somebody needed them ... */
 	bool own_weights;
@@ -138,7 +156,7 @@ struct nn_session {
 	bool counted;		 /* weights_count is in a report */
 
 	/* A run */
-	const struct nn_source *source;
+	const struct smartssd_source *source;
 	struct nn_layer *pack;	 /* the layers, with PACK as this source's type needs it */
 	uint64_t image_bytes;	 /* as it goes to a PACK layer */
 	bool convert;		 /* the source's bytes become the model's floats on the host */
@@ -147,13 +165,14 @@ struct nn_session {
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	uint64_t next, done, images_done; /* groups, images */
-	struct exec_group *redo; /* nr_workers entries */
-	uint32_t nr_redo, running;
+	uint64_t most;		 /* groups of a turn */
+	struct exec_turn *redo;	 /* given back */
+	uint32_t nr_redo, room_redo, running;
 	int ret;		 /* of the first error; the workers stop */
 	struct smartssd_error err;
-	uint32_t redone, faults;
+	uint32_t redone, faults, host_images;
 	uint64_t start_ns;
-	struct nn_layer_time *times;
+	struct smartssd_layer_time *times;
 	struct smartssd_spans reads, runs;
 };
 
@@ -186,24 +205,41 @@ static inline uint32_t exec_out(const struct nn_layer *layer, uint32_t i)
 }
 
 /* Of card format, and none of the values that only stand for their parts. */
-static inline bool exec_is_leaf(const struct nn_session *s, uint32_t value)
+static inline bool exec_is_leaf(const struct smartssd_session *s, uint32_t value)
 {
 	return value != NN_NONE_VALUE && !s->program->values[value].plain && !s->has_parts[value];
 }
 
 /* Is leaf @leaf @value itself, or a part of it? */
-static inline bool exec_belongs(const struct nn_session *s, uint32_t leaf, uint32_t value)
+static inline bool exec_belongs(const struct smartssd_session *s, uint32_t leaf, uint32_t value)
 {
 	return leaf == value || (s->has_parts[value] && s->program->values[leaf].whole == value);
 }
 
-bool exec_card_left(const struct nn_session *s);
+bool exec_card_left(const struct smartssd_session *s);
 int exec_event(struct exec_worker *w, const struct exec_event *event);
 int exec_no_memory(struct smartssd_error *err, const char *what);
 /* Host arena; -ENOMEM */
 int exec_arena(struct exec_worker *w);
-int exec_weights(struct nn_session *s, struct smartssd_error *err);
+int exec_weights(struct smartssd_session *s, struct smartssd_error *err);
 void exec_add_counters(struct smartssd_counters *sum, const struct smartssd_counters *now, const struct smartssd_counters *before);
+
+/* ---- exec_input.c ---- */
+
+/* Are the group's images in the slot? */
+bool exec_input_there(const struct exec_worker *w, const struct exec_slot *slot);
+/* Append the command to the slot's job that brings them: its index or -errno, and what it writes in the slot's BO. */
+int exec_input_command(struct exec_worker *w, struct exec_slot *slot, uint64_t *at, uint64_t *bytes);
+/* Where in the slot's BO they begin. */
+uint64_t exec_input_at(const struct exec_worker *w, const struct exec_slot *slot);
+/* Begin to read the images of w->next. */
+int exec_input_ahead(struct exec_worker *w);
+/* w->next becomes the turn at hand: wait for its images. */
+int exec_input_turn(struct exec_worker *w);
+/* Forget what is in the slots; nothing is being read any more. */
+void exec_input_drop(struct exec_worker *w);
+/* Groups that are worth reading at once. */
+uint64_t exec_input_groups(const struct smartssd_session *s);
 
 /* ---- exec_job.c ---- */
 
@@ -212,6 +248,8 @@ void exec_add_counters(struct smartssd_counters *sum, const struct smartssd_coun
  * value).
  */
 int exec_card_segment(struct exec_worker *w, struct exec_slot *slot, uint32_t from, uint32_t to, const bool *need);
+/* Layers' times and events of @job, which is done; @layers: of its commands, NULL: none. */
+int exec_note(struct exec_worker *w, const struct exec_slot *slot, const struct smartssd_op_job *job, const uint32_t *layers, uint64_t image, uint32_t images);
 /* Bring @value from wherever it is to the host, by a job of its own. */
 int exec_fetch(struct exec_worker *w, uint32_t value);
 
@@ -226,7 +264,7 @@ int exec_outputs(struct exec_worker *w);
 /* ---- source.c ---- */
 
 /* Check the source against the model and prepare the PACK layers. */
-int exec_source_check(struct nn_session *s, const struct nn_source *source, struct smartssd_error *err);
+int exec_source_check(struct smartssd_session *s, const struct smartssd_source *source, uint64_t images, struct smartssd_error *err);
 /* The group's input on the host: as in the file (w->raw), as the model's input (the plain value). */
 int exec_source_raw(struct exec_worker *w);
 int exec_source_plain(struct exec_worker *w);
@@ -238,6 +276,8 @@ int exec_source_plain(struct exec_worker *w);
  * redone, else @ret: it is not the card's fault.
  */
 int exec_fault(struct exec_worker *w, struct exec_slot *slot, int ret, uint32_t failed, uint32_t cu);
+/* @card does not answer any more: EXEC_REDO. */
+int exec_lose(struct smartssd_session *s, struct exec_card *card);
 
 /* ---- verify.c ---- */
 

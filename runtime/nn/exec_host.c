@@ -17,7 +17,7 @@ void *exec_plain(struct exec_worker *w, uint32_t value)
 /* Input @i of the piece: its plain elements, converted into new memory (*owned) when it is of card format. */
 static int piece_input(struct exec_worker *w, const struct nn_graph_layer *g, uint32_t i, uint32_t unit, void **data, bool *owned)
 {
-	const struct nn_session *s = w->s;
+	const struct smartssd_session *s = w->s;
 	const struct nn_value *v = &s->program->values[g->in[i]];
 	uint64_t each = nn_value_stride(s->program, v);
 
@@ -38,7 +38,7 @@ static int piece_input(struct exec_worker *w, const struct nn_graph_layer *g, ui
 
 static int piece_output(struct exec_worker *w, const struct nn_graph_layer *g, uint32_t i, uint32_t unit, const void *data)
 {
-	const struct nn_session *s = w->s;
+	const struct smartssd_session *s = w->s;
 	const struct nn_value *v = &s->program->values[g->out[i]];
 	uint64_t each = nn_value_stride(s->program, v);
 	uint8_t *plain;
@@ -92,7 +92,7 @@ static int run_piece(struct exec_worker *w, const struct nn_layer *layer, uint32
 
 static int run_layer(struct exec_worker *w, uint32_t l)
 {
-	const struct nn_session *s = w->s;
+	const struct smartssd_session *s = w->s;
 	const struct nn_layer *layer = &s->pack[l];
 	const void *file = NULL;
 	int ret = 0;
@@ -132,7 +132,7 @@ static int fetch_missing(struct exec_worker *w, const struct nn_layer *layer)
 
 int exec_host_segment(struct exec_worker *w, uint32_t from, uint32_t to)
 {
-	const struct nn_session *s = w->s;
+	const struct smartssd_session *s = w->s;
 	int ret = exec_arena(w);
 
 	for (uint32_t l = from; l < to && !ret; l++) {
@@ -160,7 +160,7 @@ int exec_host_segment(struct exec_worker *w, uint32_t from, uint32_t to)
 
 int exec_outputs(struct exec_worker *w)
 {
-	const struct nn_session *s = w->s;
+	const struct smartssd_session *s = w->s;
 	const struct nn_program *p = s->program;
 	int ret = 0;
 

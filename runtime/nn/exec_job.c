@@ -3,7 +3,7 @@
  * A segment of layers on a card, as one job:
  *
  *   COPY   zeros over the status words; values that other places hold, from host memory or (imported) from another card
- *   READ   the images, whole blocks, when there is a PACK layer
+ *   READ   the images, when there is a PACK layer and they were not read ahead (exec_input.c)
  *   RUN    each layer
  *   COPY   values that the host needs, and all status words
  *
@@ -153,7 +153,7 @@ static int fetch_first(struct exec_worker *w, struct exec_slot *slot, uint32_t l
 
 static int bring_in(struct exec_worker *w, struct exec_slot *slot, uint32_t leaf)
 {
-	const struct nn_session *s = w->s;
+	const struct smartssd_session *s = w->s;
 	uint32_t root = nn_value_root(s->program, leaf), here = EXEC_CARD(slot->card->number), first = slot->build->nr_touches;
 	uint64_t at = s->memory.offset[root], bytes = nn_value_bytes(s->program, &s->program->values[root], w->images);
 	struct exec_slot *from;
@@ -204,35 +204,17 @@ static int for_missing(struct exec_worker *w, struct exec_slot *slot, uint32_t f
 	return ret;
 }
 
-/* The group's images to the slot: whole blocks of the file, or from host memory. */
 static int add_input(struct exec_worker *w, struct exec_slot *slot)
 {
-	const struct nn_session *s = w->s;
-	const struct smartssd_op_source *in = &slot->card->input;
-	uint64_t start, end, bytes = w->images * s->image_bytes;
 	uint32_t first = slot->build->nr_touches;
-	struct smartssd_extent ext;
+	uint64_t at, bytes;
 	int cmd;
 
-	if (slot->has_input)
+	if (exec_input_there(w, slot))
 		return 0;
-	slot->input_skew = 0;
-	if (in->file) {
-		start = align_down(s->source->array.array.offset + w->image * s->image_bytes, in->align);
-		end = align_up(s->source->array.array.offset + w->image * s->image_bytes + bytes, in->align);
-		ext = (struct smartssd_extent){ start, slot->input_at, end - start };
-		slot->input_skew = s->source->array.array.offset + w->image * s->image_bytes - start;
-		cmd = smartssd_list_read(slot->job.list, in->file, slot->bo.bo, &ext, 1, s->options.io_flags);
-		bytes = end - start;
-	} else {
-		const uint8_t *data = s->convert ? w->plain[s->program->inputs[0]] :
-						   (const uint8_t *)s->source->array.data + w->image * s->image_bytes;
-
-		cmd = smartssd_list_copy_to(slot->job.list, slot->bo.bo, slot->input_at, data, bytes);
-	}
-	if (touch_memory(slot, slot->input_at, bytes, true))
+	cmd = exec_input_command(w, slot, &at, &bytes);
+	if (touch_memory(slot, at, bytes, true))
 		return exec_no_memory(&w->err, "a command list");
-	slot->has_input = true;
 	return link_command(w, slot, cmd, first, NN_NOWHERE);
 }
 
@@ -250,8 +232,9 @@ static uint64_t layer_macs(const struct nn_layer *layer)
 static void set_input(struct exec_worker *w, struct exec_slot *slot, uint32_t pointer, struct nn_arguments *args, struct smartssd_op_kernel *k)
 {
 	const struct nn_pointer *p = &args->where[pointer];
-	uint64_t end = slot->input_at + slot->input_skew + w->images * w->s->image_bytes, from = slot->input_at + slot->input_skew + p->offset, at;
+	uint64_t from = exec_input_at(w, slot), end = from + w->images * w->s->image_bytes, at;
 
+	from += p->offset;
 	for (uint32_t i = 0; i < args->nr_scalars; i++) {
 		if (strcmp(args->scalar[i], "x_skip"))
 			continue;
@@ -263,7 +246,7 @@ static void set_input(struct exec_worker *w, struct exec_slot *slot, uint32_t po
 
 static int set_arguments(struct exec_worker *w, struct exec_slot *slot, uint32_t l, struct smartssd_op_kernel *k)
 {
-	const struct nn_session *s = w->s;
+	const struct smartssd_session *s = w->s;
 	const struct nn_layer *layer = &s->pack[l];
 	struct nn_arguments args;
 	int ret = nn_layer_arguments(s->program, layer, &s->memory, w->images, 0, nn_layer_rows(s->program, layer), &args);
@@ -301,7 +284,7 @@ static int add_run(struct exec_worker *w, struct exec_slot *slot, uint32_t l)
 	if (ret)
 		return ret;
 	if (layer->kind == NN_LAYER_PACK)
-		ret = touch_memory(slot, slot->input_at, w->images * w->s->image_bytes + slot->input_skew, false);
+		ret = touch_memory(slot, exec_input_at(w, slot), w->images * w->s->image_bytes, false);
 	for (uint32_t i = 0; i < 2 && !ret; i++)
 		if (layer->in[i] != NN_NONE_VALUE && !w->s->program->values[layer->in[i]].plain)
 			ret = touch_value(w, slot, layer->in[i], false, false);
@@ -325,7 +308,7 @@ static int add_run(struct exec_worker *w, struct exec_slot *slot, uint32_t l)
 /* A part comes with its whole into the staging memory. */
 static int bring_out(struct exec_worker *w, struct exec_slot *slot, uint32_t leaf, bool *staged)
 {
-	const struct nn_session *s = w->s;
+	const struct smartssd_session *s = w->s;
 	uint32_t root = nn_value_root(s->program, leaf), first = slot->build->nr_touches;
 	uint64_t at = s->memory.offset[root];
 	uint8_t *to = w->arena;
@@ -335,7 +318,7 @@ static int bring_out(struct exec_worker *w, struct exec_slot *slot, uint32_t lea
 		if (staged[root])
 			return 0;
 		if (!w->staging)
-			w->staging = malloc(s->memory.bytes);
+			w->staging = malloc(s->memory.card_bytes);
 		if (!w->staging)
 			return exec_no_memory(&w->err, "values from a card");
 		staged[root] = true;
@@ -350,7 +333,7 @@ static int bring_out(struct exec_worker *w, struct exec_slot *slot, uint32_t lea
 /* The copy is there: a part's channels go to their place in the arena. */
 static void take_out(struct exec_worker *w, uint32_t leaf)
 {
-	const struct nn_session *s = w->s;
+	const struct smartssd_session *s = w->s;
 	const struct nn_value *v = &s->program->values[leaf];
 	uint32_t root = nn_value_root(s->program, leaf), pitch = nn_value_pitch(s->program->values, v);
 	uint64_t at = s->memory.offset[root] + v->at, pixels = (uint64_t)nn_value_images(s->program, v, w->images) * v->h * v->w;
@@ -464,16 +447,14 @@ static int check_status(struct exec_worker *w, struct exec_slot *slot)
 	return 0;
 }
 
-/* Times of layers, and events when they are wanted. */
-static int note(struct exec_worker *w, struct exec_slot *slot)
+int exec_note(struct exec_worker *w, const struct exec_slot *slot, const struct smartssd_op_job *job, const uint32_t *layers, uint64_t image, uint32_t images)
 {
-	const struct smartssd_list *list = slot->job.list;
 	int ret = 0;
 
-	for (uint32_t i = 0; i < list->nr_cmds && !ret; i++) {
-		const struct smartssd_result *r = &slot->job.results[i];
-		uint32_t layer = slot->build->layer[i], op = list->cmds[i].op;
-		struct exec_event e = { r->start_ns, r->end_ns, r->bytes, w->image, w->images, layer, (uint16_t)slot->card->number };
+	for (uint32_t i = 0; i < job->list->nr_cmds && !ret; i++) {
+		const struct smartssd_result *r = &job->results[i];
+		uint32_t layer = layers ? layers[i] : NN_NOWHERE, op = job->list->cmds[i].op;
+		struct exec_event e = { r->start_ns, r->end_ns, r->bytes, image, images, layer, (uint16_t)slot->card->number };
 
 		if (!r->start_ns || r->end_ns < r->start_ns)
 			continue;
@@ -491,12 +472,14 @@ static int submit_and_wait(struct exec_worker *w, struct exec_slot *slot)
 {
 	char run[200], text[sizeof(w->err.text)];
 	uint32_t failed = UINT32_MAX, cu = 0;
-	int ret = smartssd_op_submit(&slot->op, &slot->job);
+	int ret = smartssd_op_submit(&slot->op, &slot->job), ahead;
 
+	/* Behind the job, whose own READ goes first. */
+	ahead = ret ? 0 : exec_input_ahead(w);
 	if (!ret)
 		ret = smartssd_op_wait(&slot->op, &slot->job, &failed);
 	if (!ret)
-		return 0;
+		return ahead;
 	if (failed < slot->job.list->nr_cmds) {
 		cu = (uint32_t)slot->job.results[failed].detail;
 		if (slot->build->layer[failed] != NN_NOWHERE) {
@@ -522,9 +505,12 @@ int exec_card_segment(struct exec_worker *w, struct exec_slot *slot, uint32_t fr
 	if (!ret)
 		ret = check_status(w, slot);
 	if (!ret)
-		ret = note(w, slot);
+		ret = exec_note(w, slot, &slot->job, slot->build->layer, w->image, w->images);
 	if (!ret)
 		take_outs(w, slot, need);
+	/* A job that failed leaves nothing behind that counts; what it was to read, least of all. */
+	if (ret)
+		slot->input[slot->side].images = 0;
 	return ret;
 }
 
@@ -549,7 +535,7 @@ int exec_fetch(struct exec_worker *w, uint32_t value)
 	if (!ret)
 		ret = submit_and_wait(w, slot);
 	if (!ret)
-		ret = note(w, slot);
+		ret = exec_note(w, slot, &slot->job, slot->build->layer, w->image, w->images);
 	if (!ret)
 		take_outs(w, slot, need);
 	free(need);

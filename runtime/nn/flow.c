@@ -115,17 +115,23 @@ static int layer_costs(struct plan_net *net, uint32_t l)
 static int slot_memory(struct plan_net *net)
 {
 	const struct nn_program *p = net->program;
-	uint32_t batch = nn_program_batch(p);
 	struct nn_memory memory;
-	int ret = nn_memory_plan(p, batch, false, &memory);
+	int ret = nn_memory_plan(p, net->batch, false, &memory);
 
 	if (ret)
 		return ret;
-	net->slot_bytes = align_up(memory.bytes, 4096) + 2 * EXEC_ALIGN + align_up((uint64_t)p->nr_layers * EXEC_STATUS, 4096);
-	for (uint32_t i = 0; i < p->nr_inputs; i++)
-		net->slot_bytes += align_up(nn_value_bytes(p, &p->values[p->inputs[i]], batch), 4096);
+	/* Input and weights begin with whole blocks of their files, and end with them. */
+	net->slot_bytes = align_up(memory.card_bytes, 4096) + 4 * EXEC_ALIGN + align_up((uint64_t)p->nr_layers * EXEC_STATUS, 4096);
+	for (uint32_t i = 0; i < p->nr_inputs; i++) {
+		uint64_t bytes = nn_value_bytes(p, &p->values[p->inputs[i]], net->batch);
+
+		if (bytes > INT64_MAX / 64 || net->slot_bytes > INT64_MAX / 64)
+			ret = -EFBIG;
+		else
+			net->slot_bytes += align_up(bytes, 4096);
+	}
 	free(memory.offset);
-	return net->slot_bytes > INT64_MAX / 64 ? -EFBIG : 0;
+	return ret;
 }
 
 static void fill_leaves(struct plan_net *net, const bool *has_parts)
@@ -153,7 +159,7 @@ int plan_net_open(struct plan_net *net, const struct nn_program *p, const struct
 	struct builder b = { .net = net, .has_parts = has_parts };
 	uint32_t at = 0;
 
-	*net = (struct plan_net){ .program = p, .machine = machine, .nr = p->nr_layers, .nr_leaves = p->nr_values };
+	*net = (struct plan_net){ .program = p, .machine = machine, .nr = p->nr_layers, .nr_leaves = p->nr_values, .batch = plan_batch(p, machine) };
 	net->layers = calloc(p->nr_layers + 1ull, sizeof(*net->layers));
 	net->leaves = calloc(p->nr_values + 1ull, sizeof(*net->leaves));
 	net->valid = calloc(p->nr_values + 1ull, sizeof(*net->valid));
@@ -254,7 +260,7 @@ static void use_layer(struct flow *f, uint32_t l, uint32_t place, bool new_job)
 	}
 	if (new_job) {
 		use->jobs++;
-		use->host += f->net->machine->submit_seconds;
+		use->host += f->net->machine->submit_seconds / f->net->batch;
 	}
 	use->busy[place - 1][NN_BUSY_CARD] += layer->card;
 	if (layer->w_from == layer->w_to)
@@ -299,7 +305,7 @@ void plan_total(const struct plan_net *net, const struct plan_use *use, uint32_t
 	static const enum nn_busy own[3] = { NN_BUSY_FLASH, NN_BUSY_CARD, NN_BUSY_LINK };
 	uint64_t slots, most = 0;
 
-	*out = (struct nn_total){ .latency = use->host, .jobs = use->jobs, .moved = use->moved };
+	*out = (struct nn_total){ .latency = use->host, .batch = net->batch, .jobs = use->jobs, .moved = use->moved };
 	for (uint32_t c = 0; c < NN_MAX_CARDS; c++) {
 		for (int k = 0; k < 3; k++) {
 			double busy = use->busy[c][own[k]];
@@ -310,6 +316,7 @@ void plan_total(const struct plan_net *net, const struct plan_use *use, uint32_t
 		out->cards += use->busy[c][NN_BUSY_CARD] > 0;
 		most = max_u64(most, use->w_to[c] - use->w_from[c]);
 	}
+	out->latency *= net->batch;
 	out->busy[NN_BUSY_HOST] = use->host;
 	out->busy[NN_BUSY_SHARED] = (double)use->shared / net->machine->host_link_bytes_s;
 	slots = spread ? out->cards + 1 : NN_SLOTS;
@@ -409,7 +416,8 @@ double nn_plan_break_even(const struct nn_program *program, uint32_t cards, cons
 		free(place);
 		return INFINITY;
 	}
-	plan_total(&net, &use, cards ? cards : 1, program->spread, &t);
+	cards = cards ? cards : 1;
+	plan_total(&net, &use, cards, program->spread, &t);
 	if (host_alone(&net, cards, high, place) <= t.seconds) {
 		while (high / low > 1.001) {
 			double middle = sqrt(low * high);

@@ -55,7 +55,7 @@ uint64_t nn_node_work(const struct nn_graph *g, const struct nn_node *node)
 
 static bool may_fold(const struct nn_graph *g, const struct nn_node *node)
 {
-	/* The compiler wants to see where integers become floats, and graph outputs keep their producer. */
+	/* The compiler wants to see where integers become floats. */
 	if (node->op == NN_DEQUANTIZE)
 		return false;
 	if (node->op == NN_SHAPE)

@@ -10,7 +10,7 @@ static const struct {
 	uint32_t bytes;
 } types[] = {
 	[NN_NONE] = { "no type", 0 }, [NN_U1] = { "uint8", 1 }, [NN_I1] = { "int8", 1 }, [NN_I4] = { "int32", 4 },
-	[NN_I8] = { "int64", 8 },     [NN_F4] = { "float", 4 }, [NN_BOOL] = { "bool", 1 },
+	[NN_I8] = { "int64", 8 },     [NN_F4] = { "float", 4 }, [NN_BOOL] = { "bool", 1 }, [NN_F8] = { "double", 8 },
 };
 
 uint32_t nn_type_bytes(enum nn_type type)

@@ -6,7 +6,7 @@
  * host evaluates), verification.
  *
  * Files: onnx_scan.c, onnx_tensor.c, onnx_attrs.c, onnx.c (protobuf -> graph), onnx_write.c (graph -> protobuf), graph.c (building,
- * sorting), infer.c and infer_conv.c (shapes and types), fold.c (constants), eval.c, op_*.c and gemm.c (evaluation).
+ * sorting), infer*.c (shapes and types), fold.c (constants), eval.c, op_*.c and gemm.c (evaluation).
  */
 #ifndef SMARTSSD_RUNTIME_NN_GRAPH_H
 #define SMARTSSD_RUNTIME_NN_GRAPH_H
@@ -18,18 +18,18 @@
 #define NN_MAX_NODES  65536u
 #define NN_MAX_BYTES  (8ull << 30) /* of one tensor */
 
-/* Element types. */
-enum nn_type { NN_NONE, NN_U1, NN_I1, NN_I4, NN_I8, NN_F4, NN_BOOL };
+/* Element types. NN_F8: while a model is read only, where constants of it are cast to another type; no loaded graph has it. */
+enum nn_type { NN_NONE, NN_U1, NN_I1, NN_I4, NN_I8, NN_F4, NN_BOOL, NN_F8 };
 uint32_t nn_type_bytes(enum nn_type type);
-const char *nn_type_name(enum nn_type type); /* ONNX's: "uint8", "int8", "int32", "int64", "float", "bool" */
+const char *nn_type_name(enum nn_type type); /* ONNX's: "uint8", "int8", "int32", "int64", "float", "bool", "double" */
 
 /* The operators that are known; nn_op_name() and the table in infer.c have their ONNX names. */
 enum nn_op {
 	NN_OP_NONE,
-	NN_ADD, NN_AVERAGE_POOL, NN_BATCH_NORM, NN_CAST, NN_CLIP, NN_CONCAT, NN_CONSTANT, NN_CONV, NN_CONV_INTEGER, NN_DEQUANTIZE, NN_DROPOUT,
-	NN_FLATTEN, NN_GEMM, NN_GLOBAL_AVERAGE_POOL, NN_GLOBAL_MAX_POOL, NN_IDENTITY, NN_MATMUL, NN_MATMUL_INTEGER, NN_MAX_POOL, NN_MUL, NN_PAD,
-	NN_QLINEAR_CONV, NN_QLINEAR_MATMUL, NN_QUANTIZE, NN_REDUCE_MEAN, NN_RELU, NN_RESHAPE, NN_SHAPE, NN_SOFTMAX, NN_SQUEEZE, NN_TRANSPOSE,
-	NN_UNSQUEEZE, NN_OPS
+	NN_ADD, NN_AVERAGE_POOL, NN_BATCH_NORM, NN_CAST, NN_CLIP, NN_CONCAT, NN_CONSTANT, NN_CONSTANT_OF_SHAPE, NN_CONV, NN_CONV_INTEGER,
+	NN_DEQUANTIZE, NN_DIV, NN_DROPOUT, NN_FLATTEN, NN_GATHER, NN_GEMM, NN_GLOBAL_AVERAGE_POOL, NN_GLOBAL_MAX_POOL, NN_IDENTITY, NN_LOG_SOFTMAX,
+	NN_MATMUL, NN_MATMUL_INTEGER, NN_MAX_POOL, NN_MUL, NN_PAD, NN_QLINEAR_CONV, NN_QLINEAR_MATMUL, NN_QUANTIZE, NN_REDUCE_MEAN, NN_RELU, NN_RESHAPE,
+	NN_SHAPE, NN_SLICE, NN_SOFTMAX, NN_SQUEEZE, NN_SUB, NN_TRANSPOSE, NN_UNSQUEEZE, NN_OPS
 };
 const char *nn_op_name(enum nn_op op);
 
@@ -58,7 +58,8 @@ enum nn_auto_pad { NN_PAD_GIVEN, NN_PAD_SAME_UPPER, NN_PAD_SAME_LOWER, NN_PAD_VA
  * gives; nn_graph_finish() fills in the rest. For a convolution or pooling from scratch: either kernel, strides, dilations, pads and
  * spatial 0 (2-d), or spatial and wide; a zero in kernel, strides, dilations or group means the default. Alpha, beta, epsilon have no
  * default there. Inputs of a node are always those of opset 13 (older attributes are turned into constant inputs by the reader:
- * Clip's min and max, Squeeze's and Unsqueeze's axes, Pad's pads and value); lo, hi, axes, padding repeat what these inputs say.
+ * Clip's min and max, Squeeze's and Unsqueeze's axes, Pad's pads and value, Slice's starts, ends and axes); lo, hi, axes, padding repeat
+ * what these inputs say.
  */
 struct nn_attrs {
 	int64_t kernel[2], strides[2], dilations[2], pads[4]; /* top, left, bottom, right, auto_pad resolved; 1-d and 3-d operators are not card material, see eval */
@@ -69,15 +70,16 @@ struct nn_attrs {
 	int64_t perm[NN_MAX_DIMS];
 	int64_t axes[NN_MAX_DIMS];   /* sorted, non-negative; Squeeze: of the input, Unsqueeze: of the output */
 	uint32_t nr_axes;	     /* Transpose: entries of perm */
-	int64_t padding[2 * NN_MAX_DIMS]; /* Pad: begins, then ends, of all dimensions */
+	int64_t padding[2 * NN_MAX_DIMS]; /* of all dimensions: Pad: begins, then ends; Slice: starts, then steps */
 	int64_t start, end;	     /* Shape; end only with has_end */
 	bool count_include_pad, ceil_mode, trans_a, trans_b, keepdims, has_lo, has_hi, has_end;
 	bool no_axes;		     /* ReduceMean, Squeeze: nr_axes 0 means none, not all */
 	bool allow_zero;	     /* Reshape */
-	bool flatten;		     /* Softmax over all dimensions from axis on, as before opset 13 */
+	bool flatten;		     /* Softmax, LogSoftmax over all dimensions from axis on, as before opset 13 */
 	enum nn_auto_pad auto_pad;   /* NN_PAD_GIVEN once shapes are known */
 	float alpha, beta, epsilon, lo, hi; /* lo, hi: Clip (attributes or constant inputs); Relu is its own op */
-	enum nn_type to;	     /* Cast */
+	enum nn_type to;	     /* Cast, ConstantOfShape */
+	uint8_t element[8];	     /* ConstantOfShape: one of type `to` */
 };
 
 #define NN_MAX_IN 16 /* more only for Concat: inputs are allocated */
@@ -108,9 +110,10 @@ struct nn_graph {
 };
 
 /*
- * Read a model. A symbolic or unknown first dimension of an input becomes @batch (0: 1); any other unknown dimension is an error.
+ * Read a model. A symbolic or unknown (or -1) first dimension of an input becomes @batch (0: 1); any other unknown dimension is an error.
  * Constants are folded: a node whose inputs are all constant is evaluated and its output becomes a constant tensor (so that Shape, Constant,
- * Reshape of weights and the like are gone), except DequantizeLinear of a weight, which the compiler wants to see.
+ * Reshape of weights and the like are gone, and shapes that exporters leave to be computed), except DequantizeLinear of a weight, which the
+ * compiler wants to see.
  * Errors, all with a text that names file, node ("Conv 'layer1.0.conv1'") or tensor and says what would be needed:
  * -EBADMSG not a model, truncated or inconsistent; -EOPNOTSUPP operator, attribute, type or opset (10 to 17 are supported; others up to
  * 21 are taken where the operators used did not change) that is not supported; -EFBIG; -ENOMEM; what open and read say. A failure

@@ -48,12 +48,32 @@ int nn_want_type(const struct nn_graph *graph, const struct nn_node *node, uint3
 /* A scale or zero point of one element, or of @n along an axis. */
 int nn_want_param(const struct nn_graph *graph, const struct nn_node *node, uint32_t i, int64_t n, struct smartssd_error *err);
 int nn_broadcast(const struct nn_dims *a, const struct nn_dims *b, struct nn_dims *out); /* -1: they do not fit */
+/* Input @i, at most @room of int64, constant: shapes, axes. Messages call it @what. */
+int nn_want_list(const struct nn_graph *graph, const struct nn_node *node, uint32_t i, uint32_t room, const char *what, const int64_t **list,
+		 uint32_t *nr, struct smartssd_error *err);
+/* -rank .. rank - 1 (@end_too: rank) becomes 0 .. */
+int nn_set_axis(const struct nn_node *node, int64_t *axis, int64_t rank, bool end_too, struct smartssd_error *err);
+/* attrs.axes from @input, or as they are there: sorted, non-negative, each once. */
+int nn_set_axes(const struct nn_graph *graph, struct nn_node *node, uint32_t input, int64_t rank, struct smartssd_error *err);
+bool nn_has_axis(const struct nn_attrs *attrs, int64_t axis);
+const char *nn_dims_text(const struct nn_dims *dims, char text[160]);
 
 int nn_infer_conv(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
 int nn_infer_pool(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
 int nn_infer_global_pool(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
 int nn_infer_gemm(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
 int nn_infer_matmul(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
+int nn_infer_concat(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err); /* from here on infer_move.c */
+int nn_infer_constant_of_shape(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
+int nn_infer_flatten(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
+int nn_infer_gather(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
+int nn_infer_pad(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
+int nn_infer_reshape(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
+int nn_infer_shape(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
+int nn_infer_slice(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
+int nn_infer_squeeze(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
+int nn_infer_transpose(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
+int nn_infer_unsqueeze(struct nn_graph *graph, struct nn_node *node, struct smartssd_error *err);
 
 /* One evaluation of one node. */
 struct nn_call {
@@ -66,6 +86,12 @@ struct nn_call {
 	uint64_t n;				       /* elements of output 0 */
 	struct smartssd_error *err;
 };
+/* What a convolution or pooling looks at, as three spatial dimensions: the first ones are 1 where it has fewer. */
+struct nn_window {
+	int64_t in[3], out[3], k[3], stride[3], dilation[3], begin[3], end[3];
+	int64_t plane, pixels; /* elements of an input's channel, of an output's */
+};
+void nn_set_window(struct nn_window *w, const struct nn_attrs *a, const struct nn_dims *x, const struct nn_dims *y); /* op_pool.c */
 int nn_op_conv(const struct nn_call *c);      /* op_conv.c */
 int nn_op_conv_int(const struct nn_call *c);  /* op_conv.c: ConvInteger, QLinearConv */
 int nn_op_gemm(const struct nn_call *c);      /* op_matmul.c */
@@ -74,7 +100,7 @@ int nn_op_matmul_int(const struct nn_call *c); /* MatMulInteger, QLinearMatMul *
 int nn_op_max_pool(const struct nn_call *c);  /* op_pool.c */
 int nn_op_average_pool(const struct nn_call *c);
 int nn_op_global_pool(const struct nn_call *c);
-int nn_op_add_mul(const struct nn_call *c);   /* op_map.c */
+int nn_op_arithmetic(const struct nn_call *c);   /* op_map.c */
 int nn_op_batch_norm(const struct nn_call *c);
 int nn_op_cast(const struct nn_call *c);
 int nn_op_clip(const struct nn_call *c);
@@ -84,8 +110,11 @@ int nn_op_dequantize(const struct nn_call *c);
 int nn_op_concat(const struct nn_call *c);    /* op_move.c */
 int nn_op_copy(const struct nn_call *c);
 int nn_op_dropout(const struct nn_call *c);
+int nn_op_constant_of_shape(const struct nn_call *c);
+int nn_op_gather(const struct nn_call *c);
 int nn_op_pad(const struct nn_call *c);
 int nn_op_shape(const struct nn_call *c);
+int nn_op_slice(const struct nn_call *c);
 int nn_op_transpose(const struct nn_call *c);
 int nn_op_reduce_mean(const struct nn_call *c); /* op_reduce.c */
 int nn_op_softmax(const struct nn_call *c);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The table of operators, and what each one's outputs are: types and shapes. Convolutions, pooling and matrix products: infer_conv.c. */
+/*
+ * The table of operators, and what each one's outputs are: types and shapes. Convolutions, pooling and matrix products: infer_conv.c; where
+ * elements only change places: infer_move.c.
+ */
 #include <stdio.h>
 
 #include "graph_impl.h"
@@ -64,8 +67,7 @@ int nn_want_param(const struct nn_graph *g, const struct nn_node *node, uint32_t
 	return nn_node_fail(err, -EBADMSG, node, "input %u '%.100s' must have 1 or %lld elements", i, t->name, (long long)n);
 }
 
-/* A constant integer list, as shapes and axes are. */
-static int want_list(const struct nn_graph *g, const struct nn_node *node, uint32_t i, uint32_t room, const char *what, const int64_t **list,
+int nn_want_list(const struct nn_graph *g, const struct nn_node *node, uint32_t i, uint32_t room, const char *what, const int64_t **list,
 		     uint32_t *nr, struct smartssd_error *err)
 {
 	const struct nn_tensor *t = nn_in(g, node, i);
@@ -81,7 +83,7 @@ static int want_list(const struct nn_graph *g, const struct nn_node *node, uint3
 	return 0;
 }
 
-static int set_axis(const struct nn_node *node, int64_t *axis, int64_t rank, bool end_too, struct smartssd_error *err)
+int nn_set_axis(const struct nn_node *node, int64_t *axis, int64_t rank, bool end_too, struct smartssd_error *err)
 {
 	int64_t last = end_too ? rank : rank - 1;
 
@@ -92,8 +94,7 @@ static int set_axis(const struct nn_node *node, int64_t *axis, int64_t rank, boo
 	return 0;
 }
 
-/* From the input, or as they are in attrs: sorted, non-negative, each once. */
-static int set_axes(const struct nn_graph *g, struct nn_node *node, uint32_t input, int64_t rank, struct smartssd_error *err)
+int nn_set_axes(const struct nn_graph *g, struct nn_node *node, uint32_t input, int64_t rank, struct smartssd_error *err)
 {
 	struct nn_attrs *a = &node->attrs;
 	const int64_t *list;
@@ -101,14 +102,14 @@ static int set_axes(const struct nn_graph *g, struct nn_node *node, uint32_t inp
 	int ret;
 
 	if (nn_in(g, node, input)) {
-		ret = want_list(g, node, input, NN_MAX_DIMS, "axes", &list, &nr, err);
+		ret = nn_want_list(g, node, input, NN_MAX_DIMS, "axes", &list, &nr, err);
 		if (ret)
 			return ret;
 		memcpy(a->axes, list, nr * sizeof(*list));
 		a->nr_axes = nr;
 	}
 	for (uint32_t i = 0; i < a->nr_axes; i++) {
-		ret = set_axis(node, &a->axes[i], rank, false, err);
+		ret = nn_set_axis(node, &a->axes[i], rank, false, err);
 		if (ret)
 			return ret;
 		for (uint32_t j = i; j > 0 && a->axes[j] < a->axes[j - 1]; j--) {
@@ -124,7 +125,7 @@ static int set_axes(const struct nn_graph *g, struct nn_node *node, uint32_t inp
 	return 0;
 }
 
-static bool has_axis(const struct nn_attrs *a, int64_t axis)
+bool nn_has_axis(const struct nn_attrs *a, int64_t axis)
 {
 	for (uint32_t i = 0; i < a->nr_axes; i++)
 		if (a->axes[i] == axis)
@@ -146,7 +147,7 @@ int nn_broadcast(const struct nn_dims *a, const struct nn_dims *b, struct nn_dim
 	return 0;
 }
 
-static const char *dims_text(const struct nn_dims *d, char text[160])
+const char *nn_dims_text(const struct nn_dims *d, char text[160])
 {
 	size_t n = 1;
 
@@ -157,7 +158,7 @@ static const char *dims_text(const struct nn_dims *d, char text[160])
 	return text;
 }
 
-static int infer_add_mul(struct nn_graph *g, struct nn_node *node, struct smartssd_error *err)
+static int infer_arithmetic(struct nn_graph *g, struct nn_node *node, struct smartssd_error *err)
 {
 	const struct nn_tensor *a = nn_in(g, node, 0), *b = nn_in(g, node, 1);
 	int ret = nn_want_type(g, node, 0, NN_T_ANY & ~NN_T(NN_BOOL), err);
@@ -169,7 +170,7 @@ static int infer_add_mul(struct nn_graph *g, struct nn_node *node, struct smarts
 	if (a->type != b->type)
 		return nn_node_fail(err, -EBADMSG, node, "its inputs are %s and %s", nn_type_name(a->type), nn_type_name(b->type));
 	if (nn_broadcast(&a->dims, &b->dims, &dims))
-		return nn_node_fail(err, -EBADMSG, node, "shapes %s and %s do not broadcast", dims_text(&a->dims, ta), dims_text(&b->dims, tb));
+		return nn_node_fail(err, -EBADMSG, node, "shapes %s and %s do not broadcast", nn_dims_text(&a->dims, ta), nn_dims_text(&b->dims, tb));
 	return nn_set_out(g, node, 0, a->type, &dims, err);
 }
 
@@ -250,30 +251,6 @@ static int infer_clip(struct nn_graph *g, struct nn_node *node, struct smartssd_
 	return ret ? ret : infer_same(g, node, err);
 }
 
-static int infer_concat(struct nn_graph *g, struct nn_node *node, struct smartssd_error *err)
-{
-	const struct nn_tensor *x = nn_in(g, node, 0);
-	struct nn_dims dims = x->dims;
-	int ret = set_axis(node, &node->attrs.axis, dims.n, false, err);
-
-	if (ret)
-		return ret;
-	for (uint32_t i = 1; i < node->nr_in; i++) {
-		const struct nn_tensor *t = nn_in(g, node, i);
-
-		if (!t || t->type != x->type || t->dims.n != dims.n)
-			return nn_node_fail(err, -EBADMSG, node, "input %u is of another type or number of dimensions than the first", i);
-		for (uint32_t d = 0; d < dims.n; d++) {
-			if (d != (uint32_t)node->attrs.axis && t->dims.d[d] != dims.d[d])
-				return nn_node_fail(err, -EBADMSG, node, "dimension %u of input %u '%.80s' is %lld, of the first %lld", d, i, t->name,
-						    (long long)t->dims.d[d], (long long)dims.d[d]);
-			if (d == (uint32_t)node->attrs.axis && __builtin_add_overflow(dims.d[d], t->dims.d[d], &dims.d[d]))
-				return nn_node_fail(err, -EFBIG, node, "the sum of the inputs' dimensions does not fit 64 bits");
-		}
-	}
-	return nn_set_out(g, node, 0, x->type, &dims, err);
-}
-
 static int infer_dropout(struct nn_graph *g, struct nn_node *node, struct smartssd_error *err)
 {
 	const struct nn_tensor *x = nn_in(g, node, 0), *ratio = nn_in(g, node, 1), *train = nn_in(g, node, 2);
@@ -288,49 +265,6 @@ static int infer_dropout(struct nn_graph *g, struct nn_node *node, struct smarts
 		return nn_node_fail(err, -EOPNOTSUPP, node, "drops at random (training_mode is true); export the model in inference mode (model.eval())");
 	ret = infer_same(g, node, err);
 	return ret ? ret : nn_set_out(g, node, 1, NN_BOOL, &x->dims, err);
-}
-
-static int infer_flatten(struct nn_graph *g, struct nn_node *node, struct smartssd_error *err)
-{
-	const struct nn_tensor *x = nn_in(g, node, 0);
-	struct nn_dims dims = { 2, { 1, 1 } };
-	int ret = set_axis(node, &node->attrs.axis, x->dims.n, true, err);
-
-	for (uint32_t i = 0; i < x->dims.n && !ret; i++) {
-		int64_t *d = &dims.d[i >= (uint32_t)node->attrs.axis];
-
-		if (__builtin_mul_overflow(*d, x->dims.d[i], d))
-			ret = nn_node_fail(err, -EFBIG, node, "the product of the dimensions does not fit 64 bits");
-	}
-	return ret ? ret : nn_set_out(g, node, 0, x->type, &dims, err);
-}
-
-static int infer_pad(struct nn_graph *g, struct nn_node *node, struct smartssd_error *err)
-{
-	const struct nn_tensor *x = nn_in(g, node, 0), *value = nn_in(g, node, 2);
-	struct nn_dims dims = x->dims;
-	const int64_t *list;
-	uint32_t nr;
-	int ret = want_list(g, node, 1, 2 * NN_MAX_DIMS, "pads", &list, &nr, err);
-
-	if (ret)
-		return ret;
-	if (nn_in(g, node, 3))
-		return nn_node_fail(err, -EOPNOTSUPP, node, "axes are not supported: give pads for all dimensions");
-	if (nr != 2 * dims.n)
-		return nn_node_fail(err, -EBADMSG, node, "%u pads for %u dimensions; 2 for each are needed", nr, dims.n);
-	if (value && (value->type != x->type || nn_count(&value->dims) != 1))
-		return nn_node_fail(err, -EBADMSG, node, "its value '%.100s' must be one number of the input's type", value->name);
-	memcpy(node->attrs.padding, list, nr * sizeof(*list));
-	for (uint32_t i = 0; i < dims.n; i++) {
-		int64_t begin = list[i], end = list[i + dims.n];
-
-		if (begin < 0 || end < 0)
-			return nn_node_fail(err, -EOPNOTSUPP, node, "negative pads cut the tensor, which is not supported");
-		if (__builtin_add_overflow(dims.d[i], begin, &dims.d[i]) || __builtin_add_overflow(dims.d[i], end, &dims.d[i]))
-			return nn_node_fail(err, -EFBIG, node, "dimension %u does not fit 64 bits", i);
-	}
-	return nn_set_out(g, node, 0, x->type, &dims, err);
 }
 
 static int infer_quantize(struct nn_graph *g, struct nn_node *node, struct smartssd_error *err)
@@ -349,7 +283,7 @@ static int infer_quantize(struct nn_graph *g, struct nn_node *node, struct smart
 		if (scale->dims.n == 1 && scale->dims.d[0] == 1 && (node->attrs.axis >= x->dims.n || node->attrs.axis < -(int64_t)x->dims.n))
 			node->attrs.axis = 0;
 		else
-			ret = set_axis(node, &node->attrs.axis, x->dims.n, false, err);
+			ret = nn_set_axis(node, &node->attrs.axis, x->dims.n, false, err);
 		if (!ret && x->dims.n)
 			n = x->dims.d[node->attrs.axis];
 	} else if (!ret) {
@@ -375,7 +309,7 @@ static int infer_reduce_mean(struct nn_graph *g, struct nn_node *node, struct sm
 	int ret = nn_want_type(g, node, 0, NN_T(NN_F4), err);
 
 	if (!ret)
-		ret = set_axes(g, node, 1, x->dims.n, err);
+		ret = nn_set_axes(g, node, 1, x->dims.n, err);
 	if (ret)
 		return ret;
 	if (!a->nr_axes && !a->no_axes)
@@ -384,64 +318,11 @@ static int infer_reduce_mean(struct nn_graph *g, struct nn_node *node, struct sm
 			a->nr_axes++;
 		}
 	for (uint32_t i = 0; i < x->dims.n; i++)
-		if (!has_axis(a, i))
+		if (!nn_has_axis(a, i))
 			dims.d[dims.n++] = x->dims.d[i];
 		else if (a->keepdims)
 			dims.d[dims.n++] = 1;
 	return nn_set_out(g, node, 0, NN_F4, &dims, err);
-}
-
-static int infer_reshape(struct nn_graph *g, struct nn_node *node, struct smartssd_error *err)
-{
-	const struct nn_tensor *x = nn_in(g, node, 0);
-	uint64_t have, known;
-	struct nn_dims dims = { 0 };
-	const int64_t *list;
-	uint32_t rest = NN_NOWHERE;
-	int ret = want_list(g, node, 1, NN_MAX_DIMS, "shape", &list, &dims.n, err);
-	char tx[160], ty[160];
-
-	if (ret)
-		return ret;
-	for (uint32_t i = 0; i < dims.n; i++) {
-		dims.d[i] = list[i];
-		if (list[i] == 0 && !node->attrs.allow_zero) {
-			if (i >= x->dims.n)
-				return nn_node_fail(err, -EBADMSG, node, "dimension %u is to be copied, but the input has only %u", i, x->dims.n);
-			dims.d[i] = x->dims.d[i];
-		} else if (list[i] == -1 && rest == NN_NOWHERE) {
-			rest = i;
-			dims.d[i] = 1;
-		} else if (list[i] < 0) {
-			return nn_node_fail(err, -EBADMSG, node, "dimension %lld in its shape, or -1 twice", (long long)list[i]);
-		}
-	}
-	if (nn_size(NN_U1, &x->dims, &have, NULL) || nn_size(NN_U1, &dims, &known, NULL))
-		return nn_node_fail(err, -EFBIG, node, "the shape has more than %llu elements", NN_MAX_BYTES);
-	if (rest != NN_NOWHERE) {
-		if (!known)
-			return nn_node_fail(err, -EBADMSG, node, "-1 cannot be computed beside a dimension of 0");
-		dims.d[rest] = (int64_t)(have / known);
-		known *= have / known;
-	}
-	if (have != known)
-		return nn_node_fail(err, -EBADMSG, node, "%s cannot become %s", dims_text(&x->dims, tx), dims_text(&dims, ty));
-	return nn_set_out(g, node, 0, x->type, &dims, err);
-}
-
-static int infer_shape(struct nn_graph *g, struct nn_node *node, struct smartssd_error *err)
-{
-	struct nn_attrs *a = &node->attrs;
-	int64_t rank = nn_in(g, node, 0)->dims.n;
-	struct nn_dims dims = { 1, { 0 } };
-
-	if (!a->has_end)
-		a->end = rank;
-	a->has_end = true;
-	a->start = a->start < -rank ? 0 : a->start < 0 ? a->start + rank : a->start > rank ? rank : a->start;
-	a->end = a->end < -rank ? 0 : a->end < 0 ? a->end + rank : a->end > rank ? rank : a->end;
-	dims.d[0] = a->end > a->start ? a->end - a->start : 0;
-	return nn_set_out(g, node, 0, NN_I8, &dims, err);
 }
 
 static int infer_softmax(struct nn_graph *g, struct nn_node *node, struct smartssd_error *err)
@@ -450,109 +331,50 @@ static int infer_softmax(struct nn_graph *g, struct nn_node *node, struct smarts
 	int ret = nn_want_type(g, node, 0, NN_T(NN_F4), err);
 
 	if (!ret)
-		ret = set_axis(node, &node->attrs.axis, x->dims.n, node->attrs.flatten, err);
+		ret = nn_set_axis(node, &node->attrs.axis, x->dims.n, node->attrs.flatten, err);
 	return ret ? ret : infer_same(g, node, err);
-}
-
-static int infer_squeeze(struct nn_graph *g, struct nn_node *node, struct smartssd_error *err)
-{
-	const struct nn_tensor *x = nn_in(g, node, 0);
-	struct nn_attrs *a = &node->attrs;
-	struct nn_dims dims = { 0 };
-	int ret = set_axes(g, node, 1, x->dims.n, err);
-
-	if (ret)
-		return ret;
-	if (!nn_in(g, node, 1) && !a->nr_axes && !a->no_axes)
-		for (uint32_t i = 0; i < x->dims.n; i++)
-			if (x->dims.d[i] == 1)
-				a->axes[a->nr_axes++] = i;
-	a->no_axes = !a->nr_axes;
-	for (uint32_t i = 0; i < x->dims.n; i++)
-		if (!has_axis(a, i))
-			dims.d[dims.n++] = x->dims.d[i];
-		else if (x->dims.d[i] != 1)
-			return nn_node_fail(err, -EBADMSG, node, "dimension %u is %lld and cannot be squeezed", i, (long long)x->dims.d[i]);
-	return nn_set_out(g, node, 0, x->type, &dims, err);
-}
-
-static int infer_unsqueeze(struct nn_graph *g, struct nn_node *node, struct smartssd_error *err)
-{
-	const struct nn_tensor *x = nn_in(g, node, 0), *t = nn_in(g, node, 1);
-	struct nn_attrs *a = &node->attrs;
-	struct nn_dims dims = { 0 };
-	const int64_t *list;
-	uint32_t nr = a->nr_axes, from = 0;
-	int ret = t ? want_list(g, node, 1, NN_MAX_DIMS, "axes", &list, &nr, err) : 0;
-
-	if (ret)
-		return ret;
-	if (x->dims.n + nr > NN_MAX_DIMS)
-		return nn_node_fail(err, -EFBIG, node, "its output has more than %d dimensions", NN_MAX_DIMS);
-	dims.n = x->dims.n + nr;
-	ret = set_axes(g, node, 1, dims.n, err);
-	if (ret)
-		return ret;
-	for (uint32_t i = 0; i < dims.n; i++)
-		dims.d[i] = has_axis(a, i) ? 1 : x->dims.d[from++];
-	return nn_set_out(g, node, 0, x->type, &dims, err);
-}
-
-static int infer_transpose(struct nn_graph *g, struct nn_node *node, struct smartssd_error *err)
-{
-	const struct nn_tensor *x = nn_in(g, node, 0);
-	struct nn_attrs *a = &node->attrs;
-	struct nn_dims dims = { x->dims.n, { 0 } };
-	uint32_t seen = 0;
-
-	if (!a->nr_axes)
-		for (; a->nr_axes < dims.n; a->nr_axes++)
-			a->perm[a->nr_axes] = dims.n - 1 - a->nr_axes;
-	if (a->nr_axes != dims.n)
-		return nn_node_fail(err, -EBADMSG, node, "its perm has %u entries for %u dimensions", a->nr_axes, dims.n);
-	for (uint32_t i = 0; i < dims.n; i++) {
-		if (a->perm[i] < 0 || a->perm[i] >= dims.n || seen & 1u << a->perm[i])
-			return nn_node_fail(err, -EBADMSG, node, "its perm is no permutation of 0 to %u", dims.n - 1);
-		seen |= 1u << a->perm[i];
-		dims.d[i] = x->dims.d[a->perm[i]];
-	}
-	return nn_set_out(g, node, 0, x->type, &dims, err);
 }
 
 const struct nn_op_info nn_op_table[NN_OPS] = {
 	[NN_OP_NONE] = { "none", 0, 0, 0, 0, NULL },
-	[NN_ADD] = { "Add", 2, 2, 1, 7, infer_add_mul },
+	[NN_ADD] = { "Add", 2, 2, 1, 7, infer_arithmetic },
 	[NN_AVERAGE_POOL] = { "AveragePool", 1, 1, 1, 7, nn_infer_pool },
 	[NN_BATCH_NORM] = { "BatchNormalization", 5, 5, 5, 7, infer_batch_norm },
 	[NN_CAST] = { "Cast", 1, 1, 1, 6, infer_cast },
 	[NN_CLIP] = { "Clip", 1, 3, 1, 6, infer_clip },
-	[NN_CONCAT] = { "Concat", 1, 255, 1, 4, infer_concat },
+	[NN_CONCAT] = { "Concat", 1, 255, 1, 4, nn_infer_concat },
 	[NN_CONSTANT] = { "Constant", 0, 0, 1, 1, NULL },
+	[NN_CONSTANT_OF_SHAPE] = { "ConstantOfShape", 1, 1, 1, 9, nn_infer_constant_of_shape },
 	[NN_CONV] = { "Conv", 2, 3, 1, 1, nn_infer_conv },
 	[NN_CONV_INTEGER] = { "ConvInteger", 2, 4, 1, 10, nn_infer_conv },
 	[NN_DEQUANTIZE] = { "DequantizeLinear", 2, 3, 1, 10, infer_quantize },
+	[NN_DIV] = { "Div", 2, 2, 1, 7, infer_arithmetic },
 	[NN_DROPOUT] = { "Dropout", 1, 3, 2, 7, infer_dropout },
-	[NN_FLATTEN] = { "Flatten", 1, 1, 1, 1, infer_flatten },
+	[NN_FLATTEN] = { "Flatten", 1, 1, 1, 1, nn_infer_flatten },
+	[NN_GATHER] = { "Gather", 2, 2, 1, 1, nn_infer_gather },
 	[NN_GEMM] = { "Gemm", 2, 3, 1, 7, nn_infer_gemm },
 	[NN_GLOBAL_AVERAGE_POOL] = { "GlobalAveragePool", 1, 1, 1, 1, nn_infer_global_pool },
 	[NN_GLOBAL_MAX_POOL] = { "GlobalMaxPool", 1, 1, 1, 1, nn_infer_global_pool },
 	[NN_IDENTITY] = { "Identity", 1, 1, 1, 1, infer_same },
+	[NN_LOG_SOFTMAX] = { "LogSoftmax", 1, 1, 1, 1, infer_softmax },
 	[NN_MATMUL] = { "MatMul", 2, 2, 1, 1, nn_infer_matmul },
 	[NN_MATMUL_INTEGER] = { "MatMulInteger", 2, 4, 1, 10, nn_infer_matmul },
 	[NN_MAX_POOL] = { "MaxPool", 1, 1, 2, 1, nn_infer_pool },
-	[NN_MUL] = { "Mul", 2, 2, 1, 7, infer_add_mul },
-	[NN_PAD] = { "Pad", 2, 4, 1, 2, infer_pad },
+	[NN_MUL] = { "Mul", 2, 2, 1, 7, infer_arithmetic },
+	[NN_PAD] = { "Pad", 2, 4, 1, 2, nn_infer_pad },
 	[NN_QLINEAR_CONV] = { "QLinearConv", 8, 9, 1, 10, nn_infer_conv },
 	[NN_QLINEAR_MATMUL] = { "QLinearMatMul", 8, 8, 1, 10, nn_infer_matmul },
 	[NN_QUANTIZE] = { "QuantizeLinear", 2, 3, 1, 10, infer_quantize },
 	[NN_REDUCE_MEAN] = { "ReduceMean", 1, 2, 1, 1, infer_reduce_mean },
 	[NN_RELU] = { "Relu", 1, 1, 1, 6, infer_relu },
-	[NN_RESHAPE] = { "Reshape", 2, 2, 1, 5, infer_reshape },
-	[NN_SHAPE] = { "Shape", 1, 1, 1, 1, infer_shape },
+	[NN_RESHAPE] = { "Reshape", 2, 2, 1, 5, nn_infer_reshape },
+	[NN_SHAPE] = { "Shape", 1, 1, 1, 1, nn_infer_shape },
+	[NN_SLICE] = { "Slice", 3, 5, 1, 1, nn_infer_slice },
 	[NN_SOFTMAX] = { "Softmax", 1, 1, 1, 1, infer_softmax },
-	[NN_SQUEEZE] = { "Squeeze", 1, 2, 1, 1, infer_squeeze },
-	[NN_TRANSPOSE] = { "Transpose", 1, 1, 1, 1, infer_transpose },
-	[NN_UNSQUEEZE] = { "Unsqueeze", 1, 2, 1, 1, infer_unsqueeze },
+	[NN_SQUEEZE] = { "Squeeze", 1, 2, 1, 1, nn_infer_squeeze },
+	[NN_SUB] = { "Sub", 2, 2, 1, 7, infer_arithmetic },
+	[NN_TRANSPOSE] = { "Transpose", 1, 1, 1, 1, nn_infer_transpose },
+	[NN_UNSQUEEZE] = { "Unsqueeze", 1, 2, 1, 1, nn_infer_unsqueeze },
 };
 
 /* Inputs that may not be left out though a later one is given are the first min_in. */

@@ -73,11 +73,55 @@ static uint32_t stride(const struct run *r, uint32_t v)
 	return v == NN_NONE_VALUE ? 0 : (uint32_t)nn_value_stride(r->program, value(r, v));
 }
 
+/* ---- what the kernels' prototypes have in common, in their order ---- */
+
+static void from(const struct run *r, uint32_t channels)
+{
+	const struct nn_value *x = value(r, r->layer->in[0]);
+
+	scalar(r->a, "images", nn_value_images(r->program, x, r->images));
+	scalar(r->a, "in_h", x->h);
+	scalar(r->a, "in_w", x->w);
+	scalar(r->a, "channels", channels);
+	scalar(r->a, "x_pitch", pitch(r, r->layer->in[0]));
+	scalar(r->a, "x_image", stride(r, r->layer->in[0]));
+}
+
+static void window(const struct run *r, const uint32_t kernel[2], const uint32_t steps[2], const uint32_t dilation[2], const uint32_t pad[2])
+{
+	scalar(r->a, "kernel", pair(kernel));
+	scalar(r->a, "stride", pair(steps));
+	scalar(r->a, "dilation", pair(dilation));
+	scalar(r->a, "pad", pair(pad));
+}
+
+static void to(const struct run *r, const uint32_t out[2])
+{
+	scalar(r->a, "out_h", out[0]);
+	scalar(r->a, "out_w", out[1]);
+	scalar(r->a, "y_pitch", pitch(r, r->layer->out));
+	scalar(r->a, "y_image", stride(r, r->layer->out));
+}
+
+static void numbers(const struct run *r, uint32_t x_zero, uint32_t zero, uint32_t lo, uint32_t hi)
+{
+	scalar(r->a, "x_zero", x_zero);
+	scalar(r->a, "zero", zero);
+	scalar(r->a, "clip", clip(lo, hi));
+}
+
+static void rows(const struct run *r)
+{
+	scalar(r->a, "first_row", r->first_row);
+	scalar(r->a, "rows", r->rows);
+}
+
+/* ---- the kernels ---- */
+
 static void conv(const struct run *r)
 {
 	const struct nn_layer *l = r->layer;
 	const struct nn_conv_layer *c = &l->conv;
-	const struct nn_value *x = value(r, l->in[0]);
 	uint32_t residual = c->residual ? l->in[1] : NN_NONE_VALUE;
 	struct nn_arguments *a = r->a;
 	bool pool = c->pool[0];
@@ -89,25 +133,12 @@ static void conv(const struct run *r)
 	value_pointer(r, "r", residual, 0);
 	value_pointer(r, "y", l->out, 0);
 	status_pointer(r);
-	scalar(a, "images", nn_value_images(r->program, x, r->images));
-	scalar(a, "in_h", x->h);
-	scalar(a, "in_w", x->w);
-	scalar(a, "channels", c->channels);
-	scalar(a, "x_pitch", pitch(r, l->in[0]));
-	scalar(a, "x_image", stride(r, l->in[0]));
+	from(r, c->channels);
 	scalar(a, "groups", c->groups);
 	scalar(a, "filters", c->filters);
-	scalar(a, "kernel", pair(c->kernel));
-	scalar(a, "stride", pair(c->stride));
-	scalar(a, "dilation", pair(c->dilation));
-	scalar(a, "pad", pair(c->pad));
-	scalar(a, "out_h", c->out[0]);
-	scalar(a, "out_w", c->out[1]);
-	scalar(a, "y_pitch", pitch(r, l->out));
-	scalar(a, "y_image", stride(r, l->out));
-	scalar(a, "x_zero", c->x_zero);
-	scalar(a, "zero", c->zero);
-	scalar(a, "clip", clip(c->lo, c->hi));
+	window(r, c->kernel, c->stride, c->dilation, c->pad);
+	to(r, c->out);
+	numbers(r, c->x_zero, c->zero, c->lo, c->hi);
 	scalar(a, "r_pitch", pitch(r, residual));
 	scalar(a, "r_image", stride(r, residual));
 	scalar(a, "r_zero", c->residual ? c->r_zero : 0);
@@ -120,8 +151,7 @@ static void conv(const struct run *r)
 	scalar(a, "pool_pad", pool ? pair(c->pool_pad) : 0);
 	scalar(a, "pool_out_h", pool ? c->pool_out[0] : 0);
 	scalar(a, "pool_out_w", pool ? c->pool_out[1] : 0);
-	scalar(a, "first_row", r->first_row);
-	scalar(a, "rows", r->rows);
+	rows(r);
 	scalar(a, "tile_rows", c->tile_rows);
 	scalar(a, "tile_filters", c->tile_filters);
 	scalar(a, "tile_channels", c->tile_channels);
@@ -132,72 +162,48 @@ static void depthwise(const struct run *r)
 {
 	const struct nn_layer *l = r->layer;
 	const struct nn_depthwise_layer *d = &l->depthwise;
-	const struct nn_value *x = value(r, l->in[0]);
-	struct nn_arguments *a = r->a;
 
-	a->kernel = "nn_depthwise";
+	r->a->kernel = "nn_depthwise";
 	value_pointer(r, "x", l->in[0], 0);
 	weights_pointer(r, "w", l->w_at, l->w_bytes);
 	weights_pointer(r, "coef", l->coef_at, l->coef_bytes);
 	value_pointer(r, "y", l->out, 0);
 	status_pointer(r);
-	scalar(a, "images", nn_value_images(r->program, x, r->images));
-	scalar(a, "in_h", x->h);
-	scalar(a, "in_w", x->w);
-	scalar(a, "channels", x->channels);
-	scalar(a, "x_pitch", pitch(r, l->in[0]));
-	scalar(a, "x_image", stride(r, l->in[0]));
-	scalar(a, "kernel", pair(d->kernel));
-	scalar(a, "stride", pair(d->stride));
-	scalar(a, "dilation", pair(d->dilation));
-	scalar(a, "pad", pair(d->pad));
-	scalar(a, "out_h", d->out[0]);
-	scalar(a, "out_w", d->out[1]);
-	scalar(a, "y_pitch", pitch(r, l->out));
-	scalar(a, "y_image", stride(r, l->out));
-	scalar(a, "x_zero", d->x_zero);
-	scalar(a, "zero", d->zero);
-	scalar(a, "clip", clip(d->lo, d->hi));
-	scalar(a, "first_row", r->first_row);
-	scalar(a, "rows", r->rows);
-	scalar(a, "tile_rows", d->tile_rows);
-	scalar(a, "tile_channels", d->tile_channels);
+	from(r, value(r, l->in[0])->channels);
+	window(r, d->kernel, d->stride, d->dilation, d->pad);
+	to(r, d->out);
+	numbers(r, d->x_zero, d->zero, d->lo, d->hi);
+	rows(r);
+	scalar(r->a, "tile_rows", d->tile_rows);
+	scalar(r->a, "tile_channels", d->tile_channels);
 }
 
 static void pool(const struct run *r)
 {
 	const struct nn_layer *l = r->layer;
 	const struct nn_pool_layer *p = &l->pool;
-	const struct nn_value *x = value(r, l->in[0]);
-	struct nn_arguments *a = r->a;
 
-	a->kernel = "nn_pool";
+	r->a->kernel = "nn_pool";
 	value_pointer(r, "x", l->in[0], 0);
 	value_pointer(r, "y", l->out, 0);
 	status_pointer(r);
-	scalar(a, "images", nn_value_images(r->program, x, r->images));
-	scalar(a, "in_h", x->h);
-	scalar(a, "in_w", x->w);
-	scalar(a, "channels", x->channels);
-	scalar(a, "x_pitch", pitch(r, l->in[0]));
-	scalar(a, "x_image", stride(r, l->in[0]));
-	scalar(a, "kernel", pair(p->kernel));
-	scalar(a, "stride", pair(p->stride));
-	scalar(a, "dilation", pair(p->dilation));
-	scalar(a, "pad", pair(p->pad));
-	scalar(a, "pad_end", pair(p->pad_end));
-	scalar(a, "out_h", p->out[0]);
-	scalar(a, "out_w", p->out[1]);
-	scalar(a, "y_pitch", pitch(r, l->out));
-	scalar(a, "y_image", stride(r, l->out));
-	scalar(a, "x_zero", p->x_zero);
-	scalar(a, "zero", p->zero);
-	scalar(a, "clip", clip(p->lo, p->hi));
-	scalar(a, "mult", nn_float_bits(p->mult));
-	scalar(a, "mode", !p->average ? NN_POOL_MAX : p->count_pad ? NN_POOL_AVERAGE | NN_POOL_COUNT_PAD : NN_POOL_AVERAGE);
-	scalar(a, "first_row", r->first_row);
-	scalar(a, "rows", r->rows);
-	scalar(a, "tile_channels", p->tile_channels);
+	from(r, value(r, l->in[0])->channels);
+	window(r, p->kernel, p->stride, p->dilation, p->pad);
+	scalar(r->a, "pad_end", pair(p->pad_end));
+	to(r, p->out);
+	numbers(r, p->x_zero, p->zero, p->lo, p->hi);
+	scalar(r->a, "mult", nn_float_bits(p->mult));
+	scalar(r->a, "mode", !p->average ? NN_POOL_MAX : p->count_pad ? NN_POOL_AVERAGE | NN_POOL_COUNT_PAD : NN_POOL_AVERAGE);
+	rows(r);
+	scalar(r->a, "tile_channels", p->tile_channels);
+}
+
+void nn_add_constant(const struct nn_program *program, const struct nn_layer *layer, uint32_t *pitch_bytes, uint32_t *image)
+{
+	const struct nn_value *x = &program->values[layer->in[0]];
+
+	*image = 0;
+	*pitch_bytes = layer->w_bytes == x->channels ? 0 : x->channels;
 }
 
 /* No row arguments: rows are pixels, and where they begin is in the pointers. */
@@ -207,11 +213,18 @@ static void add(const struct run *r)
 	const struct nn_add_layer *d = &l->add;
 	const struct nn_value *x = value(r, l->in[0]);
 	uint64_t before = (uint64_t)r->first_row * x->w;
+	uint32_t b_pitch = pitch(r, l->in[1]), b_image = stride(r, l->in[1]);
+	bool b = l->w_bytes || l->in[1] != NN_NONE_VALUE;
 	struct nn_arguments *a = r->a;
 
 	a->kernel = "nn_add";
 	value_pointer(r, "a", l->in[0], before * pitch(r, l->in[0]));
-	value_pointer(r, "b", l->in[1], before * pitch(r, l->in[1]));
+	if (l->w_bytes) {
+		nn_add_constant(r->program, l, &b_pitch, &b_image);
+		weights_pointer(r, "b", l->w_at + before * b_pitch, l->w_bytes - before * b_pitch);
+	} else {
+		value_pointer(r, "b", l->in[1], before * b_pitch);
+	}
 	value_pointer(r, "y", l->out, before * pitch(r, l->out));
 	status_pointer(r);
 	scalar(a, "images", nn_value_images(r->program, x, r->images));
@@ -219,17 +232,17 @@ static void add(const struct run *r)
 	scalar(a, "channels", x->channels);
 	scalar(a, "a_pitch", pitch(r, l->in[0]));
 	scalar(a, "a_image", stride(r, l->in[0]));
-	scalar(a, "b_pitch", pitch(r, l->in[1]));
-	scalar(a, "b_image", stride(r, l->in[1]));
+	scalar(a, "b_pitch", b_pitch);
+	scalar(a, "b_image", b_image);
 	scalar(a, "y_pitch", pitch(r, l->out));
 	scalar(a, "y_image", stride(r, l->out));
 	scalar(a, "a_zero", d->a_zero);
 	scalar(a, "a_mult", nn_float_bits(d->a_mult));
-	scalar(a, "b_zero", l->in[1] == NN_NONE_VALUE ? 0 : d->b_zero);
-	scalar(a, "b_mult", l->in[1] == NN_NONE_VALUE ? 0 : nn_float_bits(d->b_mult));
+	scalar(a, "b_zero", b ? d->b_zero : 0);
+	scalar(a, "b_mult", b ? nn_float_bits(d->b_mult) : 0);
 	scalar(a, "zero", d->zero);
 	scalar(a, "clip", clip(d->lo, d->hi));
-	scalar(a, "flags", l->in[1] == NN_NONE_VALUE ? 0 : NN_ADD_B);
+	scalar(a, "flags", b ? NN_ADD_B : 0);
 }
 
 static void pack(const struct run *r)

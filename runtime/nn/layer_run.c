@@ -156,8 +156,13 @@ static void ref_add(const struct nn_program *p, const struct nn_layer *l, uint32
 		.y = layout(p, l->out), .a_zero = (int32_t)d->a_zero, .b_zero = (int32_t)d->b_zero, .zero = (int32_t)d->zero,
 		.clip = { (int32_t)d->lo, (int32_t)d->hi }, .a_mult = d->a_mult, .b_mult = d->b_mult,
 	};
+	uint32_t image;
 
-	ref_nn_add(&ref, at->in[0], l->in[1] == NN_NONE_VALUE ? NULL : at->in[1], at->out);
+	if (l->w_bytes) {
+		nn_add_constant(p, l, &ref.b.pitch, &image);
+		ref.b.image = image;
+	}
+	ref_nn_add(&ref, at->in[0], l->in[1] == NN_NONE_VALUE && !l->w_bytes ? NULL : at->in[1], at->out);
 }
 
 static void ref_pack(const struct nn_program *p, const struct nn_layer *l, uint32_t images, struct place *at)

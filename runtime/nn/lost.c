@@ -5,10 +5,8 @@
  */
 #include "exec.h"
 
-static int lose(struct exec_worker *w, struct exec_card *card)
+int exec_lose(struct smartssd_session *s, struct exec_card *card)
 {
-	struct nn_session *s = w->s;
-
 	pthread_mutex_lock(&s->lock);
 	atomic_store(&card->lost, true);
 	/* Whoever waits for a group may now have to leave, or to go on without this card. */
@@ -51,14 +49,14 @@ static int mend(struct exec_worker *w, struct exec_card *card, uint32_t wrong)
 	ret = reset_units(card, wrong, &found);
 	if (found)
 		card->faults++;
-	give_up = ret || card->faults > EXEC_FAULTS || ++w->group.tries > EXEC_TRIES;
+	give_up = ret || card->faults > EXEC_FAULTS || ++w->tries > EXEC_TRIES;
 	pthread_mutex_unlock(&card->mend);
 	if (found) {
 		pthread_mutex_lock(&w->s->lock);
 		w->s->faults++;
 		pthread_mutex_unlock(&w->s->lock);
 	}
-	return give_up ? lose(w, card) : EXEC_REDO;
+	return give_up ? exec_lose(w->s, card) : EXEC_REDO;
 }
 
 int exec_fault(struct exec_worker *w, struct exec_slot *slot, int ret, uint32_t failed, uint32_t cu)
@@ -67,7 +65,7 @@ int exec_fault(struct exec_worker *w, struct exec_slot *slot, int ret, uint32_t 
 	bool run = failed < list->nr_cmds && list->cmds[failed].op == SMARTSSD_OP_RUN;
 
 	if (ret == -ENODEV)
-		return lose(w, slot->card);
+		return exec_lose(w->s, slot->card);
 	if (!ret)
 		return mend(w, slot->card, cu);
 	if (run && (ret == -ETIMEDOUT || ret == -EIO))

@@ -35,6 +35,7 @@ static void end(struct lower *l)
 		free(l->why[i]);
 	for (uint32_t i = 0; i < l->nr_layers; i++) {
 		free(l->layers[i].w.order);
+		free(l->layers[i].w.bias);
 		free(l->layers[i].parts);
 	}
 	free(l->layers);

@@ -45,13 +45,15 @@ struct lower_weights {
 	const float *scale;		      /* of nr_scale filters, 1: of all */
 	const void *zero;		      /* NULL: 0 */
 	uint32_t nr_scale, nr_zero;
-	const void *bias;		      /* NULL: none; int32, or float when bias_float */
-	bool bias_float;
-	const float *bias_scale;	      /* of an int32 bias, NULL: x_scale * w_scale */
-	uint32_t nr_bias_scale;
+	double *bias;			      /* of all filters, whole numbers in units of x_scale * w_scale; NULL: none. Ours. */
 	uint32_t groups, channels, filters;   /* real ones; the latter of a group */
 	uint32_t kernel[2];
 	uint32_t merge;			      /* so many groups become one on the card */
+	/*
+	 * A weight less its zero point is up to 255. What does not fit int8 is the sum of two or three that do: the input's channels are there so many times, side
+	 * by side. 1: once, nothing is copied.
+	 */
+	uint32_t times;
 	bool unfold;			      /* columns of the kernel became channels */
 	float x_scale, y_scale;
 	uint32_t x_zero;
@@ -70,6 +72,10 @@ struct lower_layer {
 	struct lower_part *parts;
 	uint32_t nr_parts;
 	struct lower_weights w;
+	uint32_t constant;   /* ADD: the second operand is this constant tensor; NN_NOWHERE */
+	struct nn_add_layer after; /* rescaled: makes @out of what the kernel gives, which has quantisation @before */
+	struct lower_quant before;
+	bool rescaled;
 	uint32_t main;	     /* node that does the work */
 	uint32_t out;	     /* 8-bit tensor */
 	struct lower_quant q;
@@ -131,6 +137,17 @@ void lower_match(struct lower *l);
 bool lower_fits(struct lower *l, struct lower_layer *c, const uint32_t x[3], const uint32_t y[3], struct smartssd_error *why);
 /* The same for shapes of tensors. */
 bool lower_fits_tensors(struct lower *l, struct lower_layer *c, uint32_t x, uint32_t y, struct smartssd_error *why);
+/*
+ * One number for each channel of an output with @out dimensions, or one for all? @channel: the axis that counts channels. Shapes broadcast as ONNX says: aligned at
+ * the right.
+ */
+bool lower_per_channel(const struct nn_dims *dims, const struct nn_dims *out, uint32_t channel);
+static inline uint32_t lower_channel_axis(const struct nn_dims *dims)
+{
+	return dims->n == 4 ? 1 : dims->n - 1;
+}
+/* The constant that input @t is, or that a DequantizeLinear makes it of; NN_NOWHERE */
+uint32_t lower_constant(const struct lower *l, uint32_t t);
 /* The 8-bit tensor behind input @t of @node, of which the card can have a value; @known: with its quantisation. */
 bool lower_operand(struct lower *l, uint32_t node, uint32_t t, bool known, struct lower_view *v);
 /* Take over the bounds of Relu and Clip nodes between @t and its producer; *t becomes what is behind them. */
@@ -138,8 +155,8 @@ void lower_bounds(struct lower *l, struct lower_layer *c, uint32_t *t, uint32_t 
 void lower_fused(struct lower_layer *c, uint32_t node);
 
 /* ---- lower_conv.c ---- */
-/* Conv, Gemm, MatMul in float between DequantizeLinear and QuantizeLinear; @bias: of an Add behind it, NN_NOWHERE. */
-bool lower_conv(struct lower *l, struct lower_layer *c, uint32_t node, uint32_t bias, uint32_t lo, uint32_t hi);
+/* Conv, Gemm, MatMul in float between DequantizeLinear and QuantizeLinear; @more: constant that an Add behind it adds, NN_NOWHERE. */
+bool lower_conv(struct lower *l, struct lower_layer *c, uint32_t node, uint32_t more, uint32_t lo, uint32_t hi);
 bool lower_qlinear(struct lower *l, struct lower_layer *c, uint32_t node);
 
 /* ---- lower_fuse.c ---- */
@@ -165,13 +182,19 @@ int lower_constants(struct lower *l);
 /* ---- weights.c ---- */
 /* 64-aligned room in the program's weights, zero; UINT64_MAX: no memory. */
 uint64_t lower_room(struct lower *l, uint64_t bytes);
-/* Every weight fits int8, every bias int32? Text in @why. */
-bool lower_weights_fit(const struct lower_weights *w, struct smartssd_error *why);
+/* Every sum and every bias fits int32? Text in @why. Sets w->times. */
+bool lower_weights_fit(struct lower_weights *w, struct smartssd_error *why);
+static inline float lower_weight_scale(const struct lower_weights *w, uint32_t filter)
+{
+	return w->scale[w->nr_scale > 1 ? filter : 0];
+}
 /* Channels and filters of a group on the card. */
 uint32_t lower_weights_channels(const struct lower_weights *w);
 uint32_t lower_weights_filters(const struct lower_weights *w);
 int lower_weights_conv(struct lower *l, const struct lower_layer *c, struct nn_layer *layer);
 int lower_weights_depthwise(struct lower *l, const struct lower_layer *c, struct nn_layer *layer);
 int lower_weights_lut(struct lower *l, const struct lower_layer *c, struct nn_layer *layer, uint32_t channels);
+/* An addition's constant operand, in card format; the layer's output has its shape. */
+int lower_weights_constant(struct lower *l, const struct lower_layer *c, struct nn_layer *layer);
 
 #endif

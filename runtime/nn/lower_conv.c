@@ -5,13 +5,6 @@
 #include "../../kernels/reference/mac.h"
 #include "lower.h"
 
-static bool constant(const struct lower *l, uint32_t t, enum nn_type type, uint64_t count)
-{
-	const struct nn_tensor *tensor = lower_tensor(l, t);
-
-	return tensor && tensor->data && tensor->type == type && (uint64_t)nn_count(&tensor->dims) == count;
-}
-
 /* Scales and zero points of weights: one, or one for each of @filters; @axis is the one that counts filters. */
 static bool weight_quant(struct lower *l, struct lower_layer *c, uint32_t weight, uint32_t scale, uint32_t zero, uint64_t filters, bool along)
 {
@@ -39,40 +32,68 @@ static bool weight_quant(struct lower *l, struct lower_layer *c, uint32_t weight
 	return true;
 }
 
-static bool bias_of(struct lower *l, struct lower_layer *c, uint32_t t, uint64_t filters)
+static double number(const struct nn_tensor *t, uint64_t i)
 {
-	const struct nn_node *n = lower_producer(l, t);
-	const struct nn_tensor *s;
+	switch (t->type) {
+	case NN_U1:
+		return ((const uint8_t *)t->data)[i];
+	case NN_I1:
+		return ((const int8_t *)t->data)[i];
+	case NN_I4:
+		return ((const int32_t *)t->data)[i];
+	default:
+		return (double)((const float *)t->data)[i];
+	}
+}
+
+/* Constant @t is added to an output with dimensions @out whose axis @channel counts filters: in units of x_scale * w_scale it becomes part of the bias. */
+static bool add_bias(struct lower *l, struct lower_layer *c, uint32_t t, const struct nn_dims *out, uint32_t channel)
+{
+	const struct nn_node *dq = lower_producer(l, t);
+	const struct nn_tensor *b = lower_tensor(l, lower_constant(l, t)), *s = NULL, *z = NULL;
+	uint64_t filters = (uint64_t)c->w.groups * c->w.filters, n;
 
 	if (t == NN_NOWHERE)
 		return true;
-	if (constant(l, t, NN_F4, filters)) {
-		c->w.bias = l->g->tensors[t].data;
-		c->w.bias_float = true;
-	} else if (constant(l, t, NN_I4, filters)) {
-		c->w.bias = l->g->tensors[t].data;
-	} else if (n && n->op == NN_DEQUANTIZE && constant(l, n->in[0], NN_I4, filters) && lower_tensor(l, n->in[1])->data) {
-		s = lower_tensor(l, n->in[1]);
-		c->w.bias = l->g->tensors[n->in[0]].data;
-		c->w.bias_scale = s->data;
-		c->w.nr_bias_scale = nn_count(&s->dims) == 1 ? 1 : (uint32_t)filters;
-		if (s->type != NN_F4 || (nn_count(&s->dims) != 1 && (uint64_t)nn_count(&s->dims) != filters))
-			return lower_no(l, c->main, "its bias has scales that are not one for each filter");
-		for (uint64_t i = 0; n->nr_in > 2 && n->in[2] != NN_NOWHERE && i < (uint64_t)nn_count(&l->g->tensors[n->in[2]].dims); i++)
-			if (!l->g->tensors[n->in[2]].data || l->g->tensors[n->in[2]].type != NN_I4 ||
-			    ((const int32_t *)l->g->tensors[n->in[2]].data)[i])
-				return lower_no(l, c->main, "its bias has a zero point that is not 0");
-	} else {
+	if (!b || (b->type != NN_F4 && b->type != NN_I4 && b->type != NN_U1 && b->type != NN_I1) || !lower_per_channel(&b->dims, out, channel))
 		return lower_no(l, c->main, "its bias is not constant, or not one number for each filter");
+	n = (uint64_t)nn_count(&b->dims);
+	if (dq) {
+		s = lower_tensor(l, dq->in[1]);
+		z = dq->nr_in > 2 ? lower_tensor(l, dq->in[2]) : NULL;
+		if (!s->data || s->type != NN_F4 || (nn_count(&s->dims) != 1 && (uint64_t)nn_count(&s->dims) != n))
+			return lower_no(l, c->main, "its bias has scales that are not one for each filter");
+		if (z && (!z->data || z->type != b->type || (nn_count(&z->dims) != 1 && (uint64_t)nn_count(&z->dims) != n)))
+			return lower_no(l, c->main, "the zero point of its bias is not constant");
+	}
+	if (!c->w.bias)
+		c->w.bias = calloc(filters, sizeof(*c->w.bias));
+	if (!c->w.bias) {
+		l->no_memory = true;
+		return false;
+	}
+	for (uint64_t f = 0; f < filters; f++) {
+		uint64_t i = n == 1 ? 0 : f;
+		float unit = c->w.x_scale * lower_weight_scale(&c->w, (uint32_t)f);
+		float own = !s ? 1.0f : ((const float *)s->data)[nn_count(&s->dims) == 1 ? 0 : i];
+		double v = number(b, i) - (z ? number(z, nn_count(&z->dims) == 1 ? 0 : i) : 0);
+
+		/* QLinearConv's bias is in these units already, as is that which other tools leave behind a DequantizeLinear. */
+		if (s ? own != unit : b->type == NN_F4)
+			v = rint(v * own / unit);
+		c->w.bias[f] += v;
 	}
 	return true;
 }
 
-/* Adjacent groups that become one on the card, so that channels and filters of a group are whole lanes; all of them where nothing else fits. */
+/*
+ * Adjacent groups that become one on the card, so that channels and filters of a group are whole lanes; all of them where nothing else fits, and where the input's
+ * channels are there several times: copies of the whole input lie side by side, not those of each group.
+ */
 static uint32_t merged(const struct lower_weights *w)
 {
-	if (w->groups == 1)
-		return 1;
+	if (w->groups == 1 || w->times > 1)
+		return w->groups;
 	for (uint32_t m = 1; m < w->groups; m++)
 		if (w->groups % m == 0 && (uint64_t)m * w->channels % NN_LANES == 0 && (uint64_t)m * w->filters % NN_BLOCK == 0)
 			return m;
@@ -88,13 +109,10 @@ static bool finish(struct lower *l, struct lower_layer *c, const struct lower_vi
 	uint64_t macs = (uint64_t)out[0] * out[1] * filters * c->w.channels * c->w.kernel[0] * c->w.kernel[1];
 
 	c->in[0] = x->base;
-	c->w.x_scale = x->q.scale;
-	c->w.x_zero = x->q.zero;
-	c->w.y_scale = c->q.scale;
 	c->w.merge = 1;
 	if (!lower_weights_fit(&c->w, &why))
 		return lower_no(l, c->main, "%s", why.text);
-	if (c->w.groups > 1 && c->w.channels == 1 && c->w.filters == 1) {
+	if (c->w.groups > 1 && c->w.channels == 1 && c->w.filters == 1 && c->w.times == 1) {
 		struct nn_depthwise_layer d = {
 			.kernel = { v->kernel[0], v->kernel[1] }, .stride = { v->stride[0], v->stride[1] },
 			.dilation = { v->dilation[0], v->dilation[1] }, .pad = { v->pad[0], v->pad[1] }, .out = { out[0], out[1] },
@@ -150,8 +168,7 @@ static bool conv_geometry(struct lower *l, struct lower_layer *c, const struct n
 }
 
 /* @turned: the constant is [F][K], else [K][F]. */
-static bool product_geometry(struct lower *l, struct lower_layer *c, const struct nn_node *n, const struct lower_view *x, uint32_t weight, bool turned,
-			     uint32_t out[2])
+static bool product_geometry(struct lower *l, struct lower_layer *c, const struct lower_view *x, uint32_t weight, bool turned, uint32_t out[2])
 {
 	const struct nn_dims *w = &l->g->tensors[weight].dims, *base = &l->g->tensors[x->base].dims;
 	struct nn_conv_layer *v = &c->l.conv;
@@ -190,17 +207,23 @@ static bool product_geometry(struct lower *l, struct lower_layer *c, const struc
 	}
 	c->w.kernel[0] = v->kernel[0];
 	c->w.kernel[1] = v->kernel[1];
-	(void)n;
 	return true;
 }
 
-bool lower_conv(struct lower *l, struct lower_layer *c, uint32_t node, uint32_t bias, uint32_t lo, uint32_t hi)
+static void scales(struct lower_layer *c, const struct lower_view *x)
+{
+	c->w.x_scale = x->q.scale;
+	c->w.x_zero = x->q.zero;
+	c->w.y_scale = c->q.scale;
+}
+
+bool lower_conv(struct lower *l, struct lower_layer *c, uint32_t node, uint32_t more, uint32_t lo, uint32_t hi)
 {
 	const struct nn_node *n = &l->g->nodes[node], *dq = lower_producer(l, n->in[1]);
+	const struct nn_dims *y = &l->g->tensors[n->out[0]].dims;
 	bool turned = n->op == NN_GEMM && n->attrs.trans_b;
 	struct lower_view x;
 	uint32_t weight, out[2];
-	uint64_t filters;
 
 	if (!lower_operand(l, node, n->in[0], true, &x))
 		return false;
@@ -213,14 +236,14 @@ bool lower_conv(struct lower *l, struct lower_layer *c, uint32_t node, uint32_t 
 	if (n->op == NN_GEMM && (n->attrs.alpha != 1.0f || n->attrs.beta != 1.0f || n->attrs.trans_a))
 		return lower_no(l, node, "the card has alpha = beta = 1 and transA = 0 only");
 	weight = dq->in[0];
-	if (n->op == NN_CONV ? !conv_geometry(l, c, n, &x, weight, out) : !product_geometry(l, c, n, &x, weight, turned, out))
+	if (n->op == NN_CONV ? !conv_geometry(l, c, n, &x, weight, out) : !product_geometry(l, c, &x, weight, turned, out))
 		return false;
-	filters = (uint64_t)c->w.groups * c->w.filters;
-	if (n->op != NN_MATMUL)
-		bias = n->nr_in > 2 ? n->in[2] : NN_NOWHERE;
-	return weight_quant(l, c, weight, dq->in[1], dq->nr_in > 2 ? dq->in[2] : NN_NOWHERE, filters,
+	scales(c, &x);
+	return weight_quant(l, c, weight, dq->in[1], dq->nr_in > 2 ? dq->in[2] : NN_NOWHERE, (uint64_t)c->w.groups * c->w.filters,
 			    dq->attrs.axis == (n->op == NN_CONV || turned ? 0 : 1)) &&
-	       bias_of(l, c, bias, filters) && finish(l, c, &x, out, lo, hi);
+	       add_bias(l, c, n->op != NN_MATMUL && n->nr_in > 2 ? n->in[2] : NN_NOWHERE, n->op == NN_CONV ? &(struct nn_dims){ 1, { y->d[1] } } : y,
+			n->op == NN_CONV ? 0 : 1) &&
+	       add_bias(l, c, more, y, n->op == NN_CONV ? 1 : y->n - 1) && finish(l, c, &x, out, lo, hi);
 }
 
 /* QLinearConv: x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, B. QLinearMatMul: the same without B. */
@@ -228,8 +251,9 @@ bool lower_qlinear(struct lower *l, struct lower_layer *c, uint32_t node)
 {
 	const struct nn_node *n = &l->g->nodes[node];
 	bool conv = n->op == NN_QLINEAR_CONV;
+	uint32_t bias = conv && n->nr_in > 8 ? n->in[8] : NN_NOWHERE, out[2];
+	struct nn_dims filters = { 1 };
 	struct lower_view x;
-	uint32_t out[2];
 
 	if (!lower_operand(l, node, n->in[0], false, &x))
 		return false;
@@ -237,8 +261,10 @@ bool lower_qlinear(struct lower *l, struct lower_layer *c, uint32_t node)
 		return lower_no(l, node, "scales and zero points of its input and output must be constants of one element");
 	if (!l->g->tensors[n->in[3]].data)
 		return lower_no(l, node, "its weights are not constants of 8 bits");
-	if (conv ? !conv_geometry(l, c, n, &x, n->in[3], out) : !product_geometry(l, c, n, &x, n->in[3], false, out))
+	if (conv ? !conv_geometry(l, c, n, &x, n->in[3], out) : !product_geometry(l, c, &x, n->in[3], false, out))
 		return false;
-	return weight_quant(l, c, n->in[3], n->in[4], n->in[5], (uint64_t)c->w.groups * c->w.filters, true) &&
-	       bias_of(l, c, conv && n->nr_in > 8 ? n->in[8] : NN_NOWHERE, (uint64_t)c->w.groups * c->w.filters) && finish(l, c, &x, out, 0, 255);
+	scales(c, &x);
+	filters.d[0] = (int64_t)c->w.groups * c->w.filters;
+	return weight_quant(l, c, n->in[3], n->in[4], n->in[5], (uint64_t)filters.d[0], true) && add_bias(l, c, bias, &filters, 0) &&
+	       finish(l, c, &x, out, 0, 255);
 }

@@ -2,7 +2,7 @@
 /* Candidates to layers, tensors to values. */
 #include "lower.h"
 
-static uint32_t new_value(struct lower *l, const char *name, const struct nn_tensor *t)
+static uint32_t new_value(struct lower *l, const char *name, enum nn_type type, const struct nn_dims *dims)
 {
 	struct nn_program *p = l->p;
 	struct nn_value *v;
@@ -16,8 +16,8 @@ static uint32_t new_value(struct lower *l, const char *name, const struct nn_ten
 	v->name = lower_text(l, "%s", name);
 	if (!v->name)
 		return NN_NONE_VALUE;
-	v->type = t->type;
-	v->dims = t->dims;
+	v->type = type;
+	v->dims = *dims;
 	v->images = 1;
 	v->whole = NN_NONE_VALUE;
 	v->scale = 1.0f;
@@ -30,7 +30,7 @@ uint32_t lower_plain_value(struct lower *l, uint32_t t)
 
 	if (v != NN_NONE_VALUE)
 		return v;
-	v = new_value(l, l->g->tensors[t].name, &l->g->tensors[t]);
+	v = new_value(l, l->g->tensors[t].name, l->g->tensors[t].type, &l->g->tensors[t].dims);
 	if (v != NN_NONE_VALUE) {
 		l->p->values[v].plain = true;
 		if (l->g->tensors[t].dims.n && l->p->nr_inputs && l->g->tensors[t].dims.d[0] == nn_program_batch(l->p))
@@ -52,12 +52,21 @@ static struct lower_quant quant_of(const struct lower *l, uint32_t t)
 	return (struct lower_quant){ 1.0f, l->g->tensors[t].type == NN_I1 ? 128 : 0, l->g->tensors[t].type };
 }
 
-static void set_card(struct nn_value *v, const struct lower_quant *q)
+/* @whole: it is a part of that value, from channel @at on; NN_NONE_VALUE. */
+static uint32_t new_card_value(struct lower *l, const char *name, const struct nn_dims *dims, const struct lower_quant *q, uint32_t whole, uint32_t at)
 {
+	uint32_t i = new_value(l, name, q->type, dims);
+	struct nn_value *v = i == NN_NONE_VALUE ? NULL : &l->p->values[i];
+
+	if (!v)
+		return i;
 	nn_card_layout(&v->dims, &v->images, &v->h, &v->w, &v->c);
 	v->channels = (uint32_t)align_up(v->c, NN_LANES);
 	v->scale = q->scale;
 	v->zero = q->zero;
+	v->whole = whole;
+	v->at = at;
+	return i;
 }
 
 uint32_t lower_card_value(struct lower *l, uint32_t t)
@@ -72,12 +81,8 @@ uint32_t lower_card_value(struct lower *l, uint32_t t)
 		if (whole == NN_NONE_VALUE)
 			return whole;
 	}
-	v = new_value(l, l->g->tensors[t].name, &l->g->tensors[t]);
-	if (v != NN_NONE_VALUE) {
-		set_card(&l->p->values[v], &q);
-		l->p->values[v].whole = whole;
-		l->p->values[v].at = whole == NN_NONE_VALUE ? 0 : l->place[t].at;
-	}
+	q.type = l->g->tensors[t].type;
+	v = new_card_value(l, l->g->tensors[t].name, &l->g->tensors[t].dims, &q, whole, whole == NN_NONE_VALUE ? 0 : l->place[t].at);
 	return l->card_value[t] = v;
 }
 
@@ -120,11 +125,44 @@ static int name_fused(struct lower *l, const struct lower_layer *c, struct nn_la
 	return 0;
 }
 
+static int add_layer(struct lower *l, const char *name, uint32_t in, uint32_t out, const struct nn_add_layer *numbers)
+{
+	struct nn_layer *layer = lower_new_layer(l, NN_LAYER_ADD, name);
+
+	if (!layer)
+		return -ENOMEM;
+	layer->in[0] = in;
+	layer->out = out;
+	layer->add = *numbers;
+	return 0;
+}
+
+/* *@x, @times side by side, takes its place. */
+static int repeat(struct lower *l, const struct lower_layer *c, uint32_t times, uint32_t *x)
+{
+	const struct nn_value *v = &l->p->values[*x];
+	struct lower_quant q = { v->scale, v->zero, v->type };
+	struct nn_dims dims = v->dims, all = v->dims;
+	struct nn_add_layer copy = { .a_zero = q.zero, .a_mult = 1.0f, .zero = q.zero, .hi = 255 };
+	const char *name = v->name; /* text stays where it is when values move */
+	uint32_t channels = v->channels, whole, part;
+	int ret = 0;
+
+	all.d[lower_channel_axis(&all)] = (int64_t)channels * times;
+	whole = new_card_value(l, name, &all, &q, NN_NONE_VALUE, 0);
+	for (uint32_t i = 0; i < times && !ret; i++) {
+		part = whole == NN_NONE_VALUE ? whole : new_card_value(l, name, &dims, &q, whole, i * channels);
+		ret = part == NN_NONE_VALUE ? -ENOMEM : add_layer(l, main_name(l, c), *x, part, &copy);
+	}
+	*x = whole;
+	return ret;
+}
+
 /* Parts of a concatenation that could not be written where they belong: copied, with the whole's scale. */
 static int copy_parts(struct lower *l, const struct lower_layer *c)
 {
 	uint32_t whole = lower_card_value(l, c->out), root, at, v, from;
-	struct nn_layer *layer;
+	int ret;
 
 	if (whole == NN_NONE_VALUE)
 		return -ENOMEM;
@@ -137,17 +175,12 @@ static int copy_parts(struct lower *l, const struct lower_layer *c)
 		if (from == NN_NONE_VALUE)
 			return -ENOMEM;
 		if (!part->placed) {
-			v = new_value(l, l->g->tensors[part->base].name, &l->g->tensors[part->base]);
-			layer = v == NN_NONE_VALUE ? NULL : lower_new_layer(l, NN_LAYER_ADD, main_name(l, c));
-			if (!layer)
-				return -ENOMEM;
-			set_card(&l->p->values[v], &c->q);
-			l->p->values[v].type = c->q.type;
-			l->p->values[v].whole = root;
-			l->p->values[v].at = at;
-			layer->in[0] = from;
-			layer->out = v;
-			layer->add = (struct nn_add_layer){ .a_zero = part->q.zero, .a_mult = part->q.scale / c->q.scale, .zero = c->q.zero, .hi = 255 };
+			struct nn_add_layer copy = { .a_zero = part->q.zero, .a_mult = part->q.scale / c->q.scale, .zero = c->q.zero, .hi = 255 };
+
+			v = new_card_value(l, l->g->tensors[part->base].name, &l->g->tensors[part->base].dims, &c->q, root, at);
+			ret = v == NN_NONE_VALUE ? -ENOMEM : add_layer(l, main_name(l, c), from, v, &copy);
+			if (ret)
+				return ret;
 		}
 		at += l->p->values[from].c;
 	}
@@ -165,11 +198,48 @@ static int tables(struct lower *l, const struct lower_layer *c, struct nn_layer 
 	return lower_weights_lut(l, c, layer, channels);
 }
 
+static int weights(struct lower *l, const struct lower_layer *c, struct nn_layer *layer)
+{
+	switch (c->l.kind) {
+	case NN_LAYER_PACK:
+		return tables(l, c, layer);
+	case NN_LAYER_CONV:
+		return lower_weights_conv(l, c, layer);
+	case NN_LAYER_DEPTHWISE:
+		return lower_weights_depthwise(l, c, layer);
+	case NN_LAYER_ADD:
+		return c->constant == NN_NOWHERE ? 0 : lower_weights_constant(l, c, layer);
+	default:
+		return 0;
+	}
+}
+
+/* The candidate's layer becomes one of the program, with its own values and texts. */
+static int emit(struct lower *l, const struct lower_layer *c, const uint32_t in[2], uint32_t out)
+{
+	struct nn_layer *layer = lower_new_layer(l, c->l.kind, main_name(l, c));
+	struct nn_layer own;
+
+	if (!layer)
+		return -ENOMEM;
+	own = *layer;
+	*layer = c->l;
+	layer->name = own.name;
+	layer->fused = own.fused;
+	layer->why = own.why;
+	layer->why_host = own.why_host;
+	layer->place = own.place;
+	layer->in[0] = in[0];
+	layer->in[1] = in[1];
+	layer->out = out;
+	return name_fused(l, c, layer) ? -ENOMEM : weights(l, c, layer);
+}
+
 int lower_emit(struct lower *l, struct lower_layer *c)
 {
-	uint32_t in[2] = { NN_NONE_VALUE, NN_NONE_VALUE }, out;
-	struct nn_layer *layer, numbers = c->l;
+	uint32_t in[2] = { NN_NONE_VALUE, NN_NONE_VALUE }, out, made;
 	struct nn_value *v;
+	int ret = 0;
 
 	if (c->concat)
 		return copy_parts(l, c);
@@ -180,9 +250,12 @@ int lower_emit(struct lower *l, struct lower_layer *c)
 		if (in[i] == NN_NONE_VALUE)
 			return -ENOMEM;
 	}
-	out = lower_card_value(l, c->out);
-	layer = out == NN_NONE_VALUE ? NULL : lower_new_layer(l, c->l.kind, main_name(l, c));
-	if (!layer)
+	if (c->l.kind == NN_LAYER_CONV && c->w.times > 1)
+		ret = repeat(l, c, c->w.times, &in[0]);
+	out = made = ret ? NN_NONE_VALUE : lower_card_value(l, c->out);
+	if (out != NN_NONE_VALUE && c->rescaled)
+		made = new_card_value(l, l->g->tensors[c->out].name, &l->g->tensors[c->out].dims, &c->before, NN_NONE_VALUE, 0);
+	if (out == NN_NONE_VALUE || made == NN_NONE_VALUE)
 		return -ENOMEM;
 	if (c->wide) {
 		v = &l->p->values[out];
@@ -190,35 +263,6 @@ int lower_emit(struct lower *l, struct lower_layer *c)
 		v->c = c->deep;
 		v->channels = (uint32_t)align_up(c->deep, NN_LANES);
 	}
-	switch (c->l.kind) {
-	case NN_LAYER_PACK:
-		layer->pack = numbers.pack;
-		break;
-	case NN_LAYER_CONV:
-		layer->conv = numbers.conv;
-		break;
-	case NN_LAYER_DEPTHWISE:
-		layer->depthwise = numbers.depthwise;
-		break;
-	case NN_LAYER_POOL:
-		layer->pool = numbers.pool;
-		break;
-	default:
-		layer->add = numbers.add;
-	}
-	layer->in[0] = in[0];
-	layer->in[1] = in[1];
-	layer->out = out;
-	if (name_fused(l, c, layer))
-		return -ENOMEM;
-	switch (c->l.kind) {
-	case NN_LAYER_PACK:
-		return tables(l, c, layer);
-	case NN_LAYER_CONV:
-		return lower_weights_conv(l, c, layer);
-	case NN_LAYER_DEPTHWISE:
-		return lower_weights_depthwise(l, c, layer);
-	default:
-		return 0;
-	}
+	ret = emit(l, c, in, made);
+	return ret || !c->rescaled ? ret : add_layer(l, main_name(l, c), made, out, &c->after);
 }

@@ -95,11 +95,15 @@ static void join(struct lower_layer *joined, struct lower_layer *conv, struct lo
 {
 	joined->out = behind->out;
 	joined->q = behind->q;
+	joined->after = behind->after;
+	joined->before = behind->before;
+	joined->rescaled = behind->rescaled;
 	lower_fused(joined, behind->main);
 	for (uint32_t i = 0; i < behind->nr_fused; i++)
 		lower_fused(joined, behind->fused[i]);
 	conv->dead = true;
 	conv->w.order = NULL;
+	conv->w.bias = NULL;
 	*behind = *joined;
 }
 
@@ -181,7 +185,7 @@ static void unfold(struct lower *l, struct lower_layer *pack)
 	const struct nn_dims *x = &l->g->tensors[pack->out].dims;
 	uint32_t shape[3], y[3], images;
 
-	if (!conv || x->n != 4 || conv->w.groups != 1 || conv->w.order)
+	if (!conv || x->n != 4 || conv->w.groups != 1 || conv->w.order || conv->w.times > 1)
 		return;
 	c = *conv;
 	if (c.w.kernel[1] < 2 || c.w.channels > 4 || c.w.kernel[1] * c.w.channels > 32 || c.l.conv.dilation[0] != 1 || c.l.conv.dilation[1] != 1)

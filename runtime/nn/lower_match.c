@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* For each 8-bit tensor: could a kernel produce it? Pools, sums, concatenations and inputs here, convolutions in lower_conv.c. */
-#include <stdio.h>
+#include <math.h>
 
 #include "lower.h"
 
@@ -38,6 +38,8 @@ bool lower_fits(struct lower *l, struct lower_layer *c, const uint32_t x[3], con
 	layer.w_bytes = layer.coef_bytes = layer.lut_bytes = UINT64_MAX / 2;
 	if (layer.kind == NN_LAYER_PACK && layer.pack.is_float)
 		layer.lut_bytes = 0;
+	if (layer.kind == NN_LAYER_ADD)
+		layer.w_bytes = c->constant == NN_NOWHERE ? 0 : values[0].channels;
 	if (nn_layer_default_tiles(&program, &layer, why))
 		return false;
 	/* Tiles, and nothing else that was made up here. */
@@ -59,12 +61,20 @@ bool lower_fits_tensors(struct lower *l, struct lower_layer *c, uint32_t x, uint
 		smartssd_fail(why, -EINVAL, "the shape of its output has no place on the card");
 		return false;
 	}
+	if (c->l.kind == NN_LAYER_CONV && c->w.times > 1) {
+		xs[2] = (uint32_t)align_up(xs[2], NN_LANES);
+		if ((uint64_t)xs[0] * xs[1] * xs[2] > INT32_MAX / c->w.times) {
+			smartssd_fail(why, -EINVAL, "its input is too large to be there %u times, as weights that do not fit int8 need", c->w.times);
+			return false;
+		}
+		xs[2] *= c->w.times;
+	}
 	return lower_fits(l, c, xs, ys, why);
 }
 
 static struct lower_layer candidate(enum nn_layer_kind kind, uint32_t main, uint32_t out)
 {
-	struct lower_layer c = { .l.kind = kind, .main = main, .out = out, .in = { NN_NOWHERE, NN_NOWHERE } };
+	struct lower_layer c = { .l.kind = kind, .main = main, .out = out, .in = { NN_NOWHERE, NN_NOWHERE }, .constant = NN_NOWHERE };
 
 	return c;
 }
@@ -162,25 +172,61 @@ static bool match_pack(struct lower *l, struct lower_layer *c, uint32_t t, uint3
 	return lower_fits_tensors(l, c, t, c->out, &why) || lower_no(l, c->main, "%s", why.text);
 }
 
+/* Multiplier and zero point of an addition's constant operand @t; values are aligned with those of the output at the right. */
+static bool constant_operand(struct lower *l, struct lower_layer *c, uint32_t t)
+{
+	const struct nn_node *dq = lower_producer(l, t);
+	const struct nn_tensor *b = lower_tensor(l, lower_constant(l, t));
+	const struct nn_dims *out = &l->g->tensors[l->g->nodes[c->main].out[0]].dims;
+	struct lower_quant q;
+	uint64_t n = (uint64_t)nn_count(&b->dims);
+
+	c->constant = lower_constant(l, t);
+	if (b->dims.n > out->n || (b->dims.n == out->n && b->dims.d[0] != 1))
+		return lower_no(l, c->main, "its constant operand is not the same for all images");
+	if (!dq) {
+		/* 1 times the number that all elements are. */
+		for (uint64_t i = 1; i < n; i++)
+			if (memcmp((const float *)b->data + i, b->data, sizeof(float)))
+				return lower_no(l, c->main, "its constant operand is in floating point: the card needs it as bytes behind a DequantizeLinear");
+		c->l.add.b_mult = *(const float *)b->data / c->q.scale;
+		return true;
+	}
+	if (!lower_quant(l, dq->in[1], dq->nr_in > 2 ? dq->in[2] : NN_NOWHERE, b->type, &q))
+		return lower_no(l, c->main, "its constant operand is not of bytes with one scale");
+	c->l.add.b_zero = q.zero;
+	c->l.add.b_mult = q.scale / c->q.scale;
+	return true;
+}
+
+/* @b: NN_NOWHERE: a requantisation; a constant: @a comes first, although the order in the model may be the other. */
 static bool match_add(struct lower *l, struct lower_layer *c, uint32_t a, uint32_t b, uint32_t lo, uint32_t hi)
 {
+	bool constant = lower_constant(l, b) != NN_NOWHERE;
 	struct smartssd_error why = { "" };
 	struct lower_view va, vb = { 0 };
 
-	if (!plain_operand(l, c->main, a, true, &va) || (b != NN_NOWHERE && !plain_operand(l, c->main, b, true, &vb)))
+	if (!plain_operand(l, c->main, a, true, &va) || (b != NN_NOWHERE && !constant && !plain_operand(l, c->main, b, true, &vb)))
 		return false;
-	if (b != NN_NOWHERE && !nn_same_layout(&va.dims, &vb.dims))
+	if (b != NN_NOWHERE && !constant && !nn_same_layout(&va.dims, &vb.dims))
 		return lower_no(l, c->main, "it broadcasts one operand over the other");
 	if (!nn_same_layout(&va.dims, &l->g->tensors[c->out].dims))
 		return lower_no(l, c->main, "its output has another shape than its input");
 	c->l.kind = NN_LAYER_ADD;
+	c->l.add = (struct nn_add_layer){ .a_zero = va.q.zero, .a_mult = va.q.scale / c->q.scale, .zero = c->q.zero, .lo = lo, .hi = hi };
+	if (constant) {
+		if (!constant_operand(l, c, b))
+			return false;
+		b = NN_NOWHERE;
+	}
 	c->in[0] = va.base;
 	c->in[1] = b == NN_NOWHERE ? NN_NOWHERE : vb.base;
-	c->l.add = (struct nn_add_layer){ .a_zero = va.q.zero, .a_mult = va.q.scale / c->q.scale, .zero = c->q.zero, .lo = lo, .hi = hi };
 	if (b != NN_NOWHERE) {
 		c->l.add.b_zero = vb.q.zero;
 		c->l.add.b_mult = vb.q.scale / c->q.scale;
 	}
+	if (!isfinite(c->l.add.a_mult) || !isfinite(c->l.add.b_mult))
+		return lower_no(l, c->main, "its scales are too far apart");
 	return lower_fits_tensors(l, c, va.base, c->out, &why) || lower_no(l, c->main, "%s", why.text);
 }
 
@@ -237,16 +283,19 @@ static bool match_pool(struct lower *l, struct lower_layer *c, const struct nn_n
 	if (!known)
 		c->q = v.q;
 	c->l.pool.average = n->op == NN_AVERAGE_POOL || n->op == NN_GLOBAL_AVERAGE_POOL || n->op == NN_REDUCE_MEAN;
-	if (!c->l.pool.average && known && !lower_quant_equal(&v.q, &c->q))
-		return lower_no(l, c->main, "a maximum on the card needs the same scale and zero point before and behind it");
+	c->before = c->l.pool.average || !known ? c->q : v.q;
+	c->rescaled = !lower_quant_equal(&c->before, &c->q);
+	c->after = (struct nn_add_layer){ .a_zero = v.q.zero, .a_mult = v.q.scale / c->q.scale, .zero = c->q.zero, .lo = lo, .hi = hi };
+	if (known && !isfinite(c->after.a_mult))
+		return lower_no(l, c->main, "its scales are too far apart");
 	if (!pool_geometry(l, c, n, &v.dims))
 		return false;
 	c->l.pool.out[0] = y->n == 4 ? (uint32_t)y->d[2] : 1;
 	c->l.pool.out[1] = y->n == 4 ? (uint32_t)y->d[3] : 1;
 	c->l.pool.x_zero = v.q.zero;
-	c->l.pool.zero = c->q.zero;
-	c->l.pool.lo = lo;
-	c->l.pool.hi = hi;
+	c->l.pool.zero = c->before.zero;
+	c->l.pool.lo = c->rescaled ? 0 : lo;
+	c->l.pool.hi = c->rescaled ? 255 : hi;
 	c->l.pool.mult = c->l.pool.average ? v.q.scale / c->q.scale : 1.0f;
 	return lower_fits_tensors(l, c, v.base, c->out, &why) || lower_no(l, c->main, "%s", why.text);
 }
@@ -275,6 +324,8 @@ static bool match_concat(struct lower *l, struct lower_layer *c, const struct nn
 		if (!known && i == 0)
 			c->q = v.q;
 		c->parts[c->nr_parts++] = (struct lower_part){ v.base, known ? v.q : c->q, false };
+		if (!isfinite(c->parts[i].q.scale / c->q.scale))
+			return lower_no(l, c->main, "its scales are too far apart");
 	}
 	return true;
 }
@@ -298,12 +349,11 @@ static bool match_float(struct lower *l, struct lower_layer *c, uint32_t t, uint
 		for (int i = 0; i < 2; i++) {
 			const struct nn_node *other = lower_producer(l, n->in[1 - i]);
 			uint32_t add = c->main;
-			const struct nn_node *bias = lower_producer(l, n->in[i]);
 
-			if (!l->g->tensors[n->in[i]].data && !(bias && bias->op == NN_DEQUANTIZE && l->g->tensors[bias->in[0]].data))
+			if (lower_constant(l, n->in[i]) == NN_NOWHERE)
 				continue;
-			if (!other || other->op != NN_MATMUL)
-				return lower_no(l, c->main, "it adds a constant, which the card does only behind a MatMul");
+			if (!other || (other->op != NN_CONV && other->op != NN_GEMM && other->op != NN_MATMUL))
+				return match_add(l, c, n->in[1 - i], n->in[i], lo, hi);
 			c->main = l->g->tensors[n->in[1 - i]].producer;
 			lower_fused(c, add);
 			return lower_conv(l, c, c->main, n->in[i], lo, hi);
@@ -364,6 +414,7 @@ static void match_node(struct lower *l, uint32_t i)
 	}
 	if (!ok || !accept(l, &c)) {
 		free(c.w.order);
+		free(c.w.bias);
 		free(c.parts);
 	}
 }

@@ -15,7 +15,7 @@ char *lower_text(struct lower *l, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	copy = strdup(text);
+	copy = nn_printable(text);
 	if (!copy)
 		l->no_memory = true;
 	return copy;
@@ -70,6 +70,25 @@ bool lower_quant(const struct lower *l, uint32_t scale, uint32_t zero, enum nn_t
 bool lower_quant_equal(const struct lower_quant *a, const struct lower_quant *b)
 {
 	return a->scale == b->scale && a->zero == b->zero && a->type == b->type;
+}
+
+uint32_t lower_constant(const struct lower *l, uint32_t t)
+{
+	const struct nn_node *n = lower_producer(l, t);
+
+	if (t == NN_NOWHERE || l->g->tensors[t].data)
+		return t;
+	return n && n->op == NN_DEQUANTIZE && l->g->tensors[n->in[0]].data ? n->in[0] : NN_NOWHERE;
+}
+
+bool lower_per_channel(const struct nn_dims *dims, const struct nn_dims *out, uint32_t channel)
+{
+	if (dims->n > out->n)
+		return false;
+	for (uint32_t i = 0; i < dims->n && nn_count(dims) != 1; i++)
+		if (dims->d[i] != (out->n - dims->n + i == channel ? out->d[channel] : 1))
+			return false;
+	return true;
 }
 
 uint32_t lower_quantise(const struct lower_quant *q, float real)

@@ -7,7 +7,7 @@ NN_SRC := $(wildcard runtime/nn/*.c)
 NN_OBJ := $(NN_SRC:%.c=$(B)/%.o) $(B)/nn/onnx.pb-c.o $(B)/kernels/reference/mac.o
 NN_SAN := $(NN_SRC:%.c=$(B)/san/%.o) $(B)/san/nn/onnx.pb-c.o $(B)/san/kernels/reference/mac.o
 # The graph layer alone (graph.h), for its tests: needs error.o, whole.o and smartssd_read_all() of the library.
-NN_GRAPH_SRC := $(wildcard runtime/nn/op_*.c runtime/nn/onnx*.c) $(patsubst %,runtime/nn/%.c,graph infer infer_conv fold eval gemm)
+NN_GRAPH_SRC := $(wildcard runtime/nn/op_*.c runtime/nn/onnx*.c) $(patsubst %,runtime/nn/%.c,graph infer infer_conv infer_move fold eval gemm)
 NN_GRAPH_OBJ := $(NN_GRAPH_SRC:%.c=$(B)/%.o) $(B)/nn/onnx.pb-c.o $(B)/kernels/reference/mac.o
 NN_GRAPH_SAN := $(NN_GRAPH_SRC:%.c=$(B)/san/%.o) $(B)/san/nn/onnx.pb-c.o $(B)/san/kernels/reference/mac.o
 ONNX_PROTO := /usr/include/onnx/onnx.proto

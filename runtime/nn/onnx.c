@@ -171,7 +171,7 @@ static int read_type(struct nn_reader *r, const Onnx__ValueInfoProto *v, enum nn
 	if (v->type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
 		return nn_fail(r->err, -EOPNOTSUPP, "the model's input '%.120s' is no tensor (a sequence, map, optional or sparse tensor)", v->name);
 	t = v->type->tensor_type;
-	if (nn_onnx_type(t->elem_type, type))
+	if (nn_onnx_type(t->elem_type, type) || *type == NN_F8)
 		return nn_fail(r->err, -EOPNOTSUPP, "the model's input '%.120s' is %s; supported are float, uint8, int8, int32, int64 and bool", v->name,
 			       nn_onnx_type_name(t->elem_type));
 	if (!t->shape)
@@ -181,7 +181,8 @@ static int read_type(struct nn_reader *r, const Onnx__ValueInfoProto *v, enum nn
 	*dims = (struct nn_dims){ .n = (uint32_t)t->shape->n_dim };
 	for (uint32_t i = 0; i < dims->n; i++) {
 		const Onnx__TensorShapeProto__Dimension *d = t->shape->dim[i];
-		bool known = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+		/* Some exporters say -1 for a batch that is not known. */
+		bool known = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && (i || d->dim_value != -1);
 
 		if (!known && i)
 			return nn_fail(r->err, -EOPNOTSUPP,
@@ -360,6 +361,17 @@ static int read_outputs(struct nn_reader *r, const Onnx__GraphProto *pb)
 	return 0;
 }
 
+/* Constants of type double are there to be cast (PyTorch's bounds of clamp()), and gone once constants are folded. */
+static int refuse_doubles(struct nn_reader *r)
+{
+	for (uint32_t t = 0; t < r->g->nr_tensors; t++)
+		if (r->g->tensors[t].type == NN_F8)
+			return nn_fail(r->err, -EOPNOTSUPP,
+				       "tensor '%.120s' is double, which only constants may be that are cast; export the model with float32",
+				       r->g->tensors[t].name);
+	return 0;
+}
+
 static int read_model(struct nn_reader *r, Onnx__ModelProto *m, size_t bytes)
 {
 	struct nn_fold fold = { FOLD_BYTES + 4 * (uint64_t)bytes, FOLD_WORK + 64 * (uint64_t)bytes };
@@ -390,7 +402,9 @@ static int read_model(struct nn_reader *r, Onnx__ModelProto *m, size_t bytes)
 		if (nn_graph_set_meta(r->g, p->key ? p->key : "", p->value ? p->value : ""))
 			ret = no_memory(r);
 	}
-	return ret ? ret : nn_graph_settle(r->g, &fold, r->err);
+	if (!ret)
+		ret = nn_graph_settle(r->g, &fold, r->err);
+	return ret ? ret : refuse_doubles(r);
 }
 
 /* Unpacks @data; *owned (may be NULL) is freed as soon as it is not needed. */
@@ -462,7 +476,7 @@ static int read_file(int fd, void **data, size_t *bytes, struct smartssd_error *
 int nn_graph_load(const char *path, uint32_t batch, struct nn_graph **out, struct smartssd_error *err)
 {
 	struct nn_reader r = { .batch = batch, .err = err };
-	int fd = open(path, O_RDONLY | O_CLOEXEC), ret;
+	int fd = smartssd_open_read(path), ret;
 	void *data = NULL;
 	size_t bytes = 0;
 

@@ -206,7 +206,7 @@ static void read_cast(struct attrs *a)
 	get_int(a, "saturate", 1);
 	if (!a->ret && (to < 1 || to > INT32_MAX))
 		fail(a, -EBADMSG, "attribute to is missing or no type");
-	if (!a->ret && nn_onnx_type((int32_t)to, &a->node->attrs.to))
+	if (!a->ret && (nn_onnx_type((int32_t)to, &a->node->attrs.to) || a->node->attrs.to == NN_F8))
 		fail(a, -EOPNOTSUPP, "casts to %s; supported are float, uint8, int8, int32, int64 and bool", nn_onnx_type_name((int32_t)to));
 }
 
@@ -261,6 +261,46 @@ static void read_concat(struct attrs *a)
 	a->node->attrs.axis = get_int(a, "axis", INT64_MIN);
 	if (!a->ret && a->node->attrs.axis == INT64_MIN)
 		fail(a, -EBADMSG, "attribute axis is missing");
+}
+
+/* Before opset 10 numbers, with axes 0, 1, ... where there are none. */
+static void read_slice(struct attrs *a)
+{
+	static const char *const names[] = { "starts", "ends", "axes" };
+
+	for (uint32_t i = 0; i < 3 && a->r->opset < 10 && !a->ret; i++) {
+		int64_t list[NN_MAX_DIMS];
+		uint32_t nr;
+
+		if (get_ints(a, names[i], NN_MAX_DIMS, list, &nr))
+			add_input(a, i + 1, names[i], NN_I8, 1, nr, list);
+		else if (i < 2 && !a->ret)
+			fail(a, -EBADMSG, "attribute %s is missing", names[i]);
+	}
+}
+
+static void read_constant_of_shape(struct attrs *a)
+{
+	const Onnx__AttributeProto *p = find(a, "value", ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR);
+	struct nn_attrs *at = &a->node->attrs;
+	struct nn_dims dims;
+	void *data;
+
+	at->to = NN_F4; /* of 0 */
+	if (a->ret || !p)
+		return;
+	if (!p->t) {
+		fail(a, -EBADMSG, "attribute value has no tensor");
+		return;
+	}
+	a->ret = nn_onnx_tensor(p->t, a->node->name, &at->to, &dims, &data, a->r->err);
+	if (a->ret)
+		return;
+	if (nn_count(&dims) == 1)
+		memcpy(at->element, data, nn_type_bytes(at->to));
+	else
+		fail(a, -EBADMSG, "attribute value has %lld elements instead of one", (long long)nn_count(&dims));
+	free(data);
 }
 
 static void read_shape(struct attrs *a)
@@ -318,6 +358,9 @@ int nn_onnx_attrs(struct nn_reader *r, const Onnx__NodeProto *pb, struct nn_node
 	case NN_CONCAT:
 		read_concat(&a);
 		break;
+	case NN_CONSTANT_OF_SHAPE:
+		read_constant_of_shape(&a);
+		break;
 	case NN_DEQUANTIZE:
 	case NN_QUANTIZE:
 		read_quantize(&a);
@@ -330,6 +373,9 @@ int nn_onnx_attrs(struct nn_reader *r, const Onnx__NodeProto *pb, struct nn_node
 		break;
 	case NN_FLATTEN:
 		at->axis = get_int(&a, "axis", 1);
+		break;
+	case NN_GATHER:
+		at->axis = get_int(&a, "axis", 0);
 		break;
 	case NN_GEMM:
 		read_gemm(&a);
@@ -346,6 +392,10 @@ int nn_onnx_attrs(struct nn_reader *r, const Onnx__NodeProto *pb, struct nn_node
 	case NN_SHAPE:
 		read_shape(&a);
 		break;
+	case NN_SLICE:
+		read_slice(&a);
+		break;
+	case NN_LOG_SOFTMAX:
 	case NN_SOFTMAX:
 		read_softmax(&a);
 		break;

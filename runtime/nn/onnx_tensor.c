@@ -7,7 +7,7 @@ static const struct {
 	enum nn_type type;
 } types[] = {
 	{ "undefined", NN_NONE }, { "float", NN_F4 },	 { "uint8", NN_U1 },	  { "int8", NN_I1 },	   { "uint16", NN_NONE },   { "int16", NN_NONE },
-	{ "int32", NN_I4 },	  { "int64", NN_I8 },	 { "string", NN_NONE },	  { "bool", NN_BOOL },	   { "float16", NN_NONE },  { "double", NN_NONE },
+	{ "int32", NN_I4 },	  { "int64", NN_I8 },	 { "string", NN_NONE },	  { "bool", NN_BOOL },	   { "float16", NN_NONE },  { "double", NN_F8 },
 	{ "uint32", NN_NONE },	  { "uint64", NN_NONE }, { "complex64", NN_NONE }, { "complex128", NN_NONE }, { "bfloat16", NN_NONE },
 };
 
@@ -52,7 +52,7 @@ static int from_ints(const Onnx__TensorProto *pb, const char *what, enum nn_type
 static int read_elements(const Onnx__TensorProto *pb, const char *what, enum nn_type type, uint64_t elements, uint64_t bytes, void *data,
 			 struct smartssd_error *err)
 {
-	size_t typed = type == NN_F4 ? pb->n_float_data : type == NN_I8 ? pb->n_int64_data : pb->n_int32_data;
+	size_t typed = type == NN_F4 ? pb->n_float_data : type == NN_I8 ? pb->n_int64_data : type == NN_F8 ? pb->n_double_data : pb->n_int32_data;
 	size_t all = pb->n_float_data + pb->n_int32_data + pb->n_int64_data + pb->n_double_data + pb->n_uint64_data + pb->n_string_data;
 	int ret = 0;
 
@@ -65,6 +65,8 @@ static int read_elements(const Onnx__TensorProto *pb, const char *what, enum nn_
 			memcpy(data, pb->float_data, bytes);
 		else if (type == NN_I8 && typed)
 			memcpy(data, pb->int64_data, bytes);
+		else if (type == NN_F8 && typed)
+			memcpy(data, pb->double_data, bytes);
 		else
 			ret = from_ints(pb, what, type, data, err);
 	} else {
@@ -90,7 +92,8 @@ int nn_onnx_tensor(const Onnx__TensorProto *pb, const char *what, enum nn_type *
 		return nn_fail(err, -EOPNOTSUPP, "%.120s: its type is %s; supported are float, uint8, int8, int32, int64 and bool", what,
 			       nn_onnx_type_name(pb->data_type));
 	if ((pb->has_data_location && pb->data_location != ONNX__TENSOR_PROTO__DATA_LOCATION__DEFAULT) || pb->n_external_data)
-		return nn_fail(err, -EOPNOTSUPP, "%.120s: its data is in another file (external data); save the model as one file", what);
+		return nn_fail(err, -EOPNOTSUPP, "%.120s: its data is in another file (external data); save the model as one file, "
+			       "for example with torch.onnx.export(..., external_data=False) or onnx.save(onnx.load(PATH), ONE_FILE)", what);
 	if (pb->segment)
 		return nn_fail(err, -EOPNOTSUPP, "%.120s: it is stored in segments, which is not supported", what);
 	if (pb->n_dims > NN_MAX_DIMS)
@@ -104,9 +107,10 @@ int nn_onnx_tensor(const Onnx__TensorProto *pb, const char *what, enum nn_type *
 	if (ret)
 		return nn_fail(err, ret, "%.120s: it has a negative dimension", what);
 	/* Elements come from the file: nothing is allocated that is not there. */
-	if (bytes > 0 && pb->raw_data.len < bytes && elements != pb->n_float_data && elements != pb->n_int32_data && elements != pb->n_int64_data)
+	if (bytes > 0 && pb->raw_data.len < bytes && elements != pb->n_float_data && elements != pb->n_int32_data && elements != pb->n_int64_data &&
+	    elements != pb->n_double_data)
 		return nn_fail(err, -EBADMSG, "%.120s: its shape and type have %llu bytes, but %zu bytes, or %zu elements, are there", what,
-			       (unsigned long long)bytes, pb->raw_data.len, pb->n_float_data + pb->n_int32_data + pb->n_int64_data);
+			       (unsigned long long)bytes, pb->raw_data.len, pb->n_float_data + pb->n_int32_data + pb->n_int64_data + pb->n_double_data);
 	*data = nn_alloc(bytes);
 	if (!*data)
 		return nn_fail(err, -ENOMEM, "%.120s: no memory for %llu bytes", what, (unsigned long long)bytes);

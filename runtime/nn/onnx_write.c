@@ -28,13 +28,15 @@ static void *piece(struct writer *w, size_t n, size_t size)
 	void *p = calloc(n ? n : 1, size), *more;
 
 	if (p && w->nr == w->room) {
-		w->room = w->room ? w->room * 2 : 256;
-		more = realloc(w->pieces, w->room * sizeof(*w->pieces));
+		size_t room = w->room ? w->room * 2 : 256;
+
+		more = realloc(w->pieces, room * sizeof(*w->pieces));
 		if (!more) {
 			free(p);
 			p = NULL;
 		} else {
 			w->pieces = more;
+			w->room = room;
 		}
 	}
 	if (!p) {
@@ -76,14 +78,14 @@ static bool append(struct writer *w, void ***list, size_t *nr, size_t *room, voi
 	return true;
 }
 
-static void add_initializer(struct writer *w, char *name, enum nn_type type, const struct nn_dims *dims, const void *data)
+static Onnx__TensorProto *new_tensor(struct writer *w, char *name, enum nn_type type, const struct nn_dims *dims, const void *data)
 {
 	Onnx__TensorProto *t = piece(w, 1, sizeof(*t));
 	uint64_t bytes;
 
 	if (!t || !name || nn_size(type, dims, NULL, &bytes)) {
 		w->failed = true;
-		return;
+		return NULL;
 	}
 	onnx__tensor_proto__init(t);
 	t->name = name;
@@ -93,7 +95,15 @@ static void add_initializer(struct writer *w, char *name, enum nn_type type, con
 	t->dims = (int64_t *)dims->d;
 	t->has_raw_data = true;
 	t->raw_data = (ProtobufCBinaryData){ bytes, (uint8_t *)data };
-	append(w, (void ***)&w->out->initializer, &w->out->n_initializer, &w->room_initializers, t);
+	return t;
+}
+
+static void add_initializer(struct writer *w, char *name, enum nn_type type, const struct nn_dims *dims, const void *data)
+{
+	Onnx__TensorProto *t = new_tensor(w, name, type, dims, data);
+
+	if (t)
+		append(w, (void ***)&w->out->initializer, &w->out->n_initializer, &w->room_initializers, t);
 }
 
 static Onnx__AttributeProto *attr(struct writer *w, Onnx__NodeProto *n, const char *name, Onnx__AttributeProto__AttributeType type)
@@ -141,6 +151,15 @@ static void put_ints(struct writer *w, Onnx__NodeProto *n, const char *name, con
 		a->n_ints = nr;
 		a->ints = (int64_t *)v;
 	}
+}
+
+static void put_element(struct writer *w, Onnx__NodeProto *n, const struct nn_attrs *from)
+{
+	static const struct nn_dims one = { 1, { 1 } };
+	Onnx__AttributeProto *a = attr(w, n, "value", ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR);
+
+	if (a)
+		a->t = new_tensor(w, "value", from->to, &one, from->element);
 }
 
 static void put_window(struct writer *w, Onnx__NodeProto *n, const struct nn_attrs *a)
@@ -234,17 +253,24 @@ static void put_clip(struct writer *w, Onnx__NodeProto *n, const struct nn_node 
 
 	for (uint32_t i = 0; i < 2; i++) {
 		float v = i ? a->hi : a->lo;
+		int32_t lo = INT32_MIN, hi = INT32_MAX, whole = 0;
 		float *data = piece(w, 1, 8);
-		int32_t whole = (int32_t)v;
 
 		if (!data || !(i ? a->has_hi : a->has_lo))
 			continue;
+		if (type != NN_I4)
+			nn_range(type, &lo, &hi);
+		/* A bound at the end of the type's range or beyond cuts nothing off. */
+		if (type != NN_F4 && (i ? (double)v >= hi : (double)v <= lo))
+			continue;
+		if (type != NN_F4)
+			whole = (double)v >= hi ? hi : (double)v <= lo ? lo : (int32_t)v;
 		memcpy(data, type == NN_F4 ? (const void *)&v : &whole, 4);
 		constant_input(w, n, i + 1, i ? "max" : "min", type, 0, 1, data);
 	}
 }
 
-/* Softmax over all dimensions from an axis on. */
+/* Softmax or LogSoftmax over all dimensions from an axis on. */
 static void flat_softmax(struct writer *w, Onnx__NodeProto *n, const struct nn_node *node)
 {
 	const struct nn_dims *d = &nn_in(w->g, node, 0)->dims;
@@ -256,7 +282,7 @@ static void flat_softmax(struct writer *w, Onnx__NodeProto *n, const struct nn_n
 	n->op_type = "Flatten";
 	put_int(w, n, "axis", node->attrs.axis);
 	n->output[0] = flat;
-	after = new_node(w, "Softmax", soft, 1, 1);
+	after = new_node(w, nn_op_name(node->op), soft, 1, 1);
 	if (!after)
 		return;
 	put_int(w, after, "axis", 1);
@@ -280,9 +306,11 @@ static void put_attrs(struct writer *w, Onnx__NodeProto *n, const struct nn_node
 		put_pool(w, n, node);
 		break;
 	case NN_ADD:
+	case NN_SUB:
 	case NN_MUL:
+	case NN_DIV:
 	case NN_RELU:
-		/* Of integers: bytes in Add and Mul, any in Relu. */
+		/* Of integers: bytes in sums and products, any in Relu. */
 		if (nn_type_bytes(nn_in(w->g, node, 0)->type) == 1 || (node->op == NN_RELU && nn_in(w->g, node, 0)->type != NN_F4))
 			need_opset(w, 14);
 		break;
@@ -312,7 +340,11 @@ static void put_attrs(struct writer *w, Onnx__NodeProto *n, const struct nn_node
 	case NN_DEQUANTIZE:
 	case NN_QUANTIZE:
 	case NN_FLATTEN:
+	case NN_GATHER:
 		put_int(w, n, "axis", a->axis);
+		break;
+	case NN_CONSTANT_OF_SHAPE:
+		put_element(w, n, a);
 		break;
 	case NN_GEMM:
 		put_float(w, n, "alpha", a->alpha);
@@ -333,6 +365,7 @@ static void put_attrs(struct writer *w, Onnx__NodeProto *n, const struct nn_node
 		put_ints(w, n, "axes", a->axes, a->nr_axes);
 		put_int(w, n, "keepdims", a->keepdims);
 		break;
+	case NN_LOG_SOFTMAX:
 	case NN_SOFTMAX:
 		if (a->flatten)
 			flat_softmax(w, n, node);

@@ -7,10 +7,10 @@
 #include "graph_impl.h"
 
 struct geometry {
+	struct nn_window w;
 	int64_t images, channels, filters, group; /* channels: of one group */
-	int64_t in[3], out[3], k[3], stride[3], dilation[3], begin[3];
-	int64_t plane, pixels, terms; /* of the input, of the output, of one sum */
-	bool plain;		      /* 1x1, one pixel after the other */
+	int64_t terms;				  /* of one sum */
+	bool plain;				  /* 1x1, one pixel after the other */
 };
 
 struct source {
@@ -22,25 +22,12 @@ struct source {
 
 static void set_geometry(struct geometry *g, const struct nn_call *c, const struct nn_dims *x, const struct nn_dims *w, const struct nn_dims *y)
 {
-	uint32_t s = x->n - 2;
-
-	*g = (struct geometry){ .images = x->d[0], .channels = w->d[1], .filters = w->d[0], .group = c->a->group };
-	g->plain = true;
-	for (uint32_t i = 0; i < 3; i++) {
-		uint32_t from = i + s - 3; /* the last s of three dimensions */
-		bool has = i + s >= 3;
-
-		g->in[i] = has ? x->d[from + 2] : 1;
-		g->out[i] = has ? y->d[from + 2] : 1;
-		g->k[i] = has ? c->a->wide[0][from] : 1;
-		g->stride[i] = has ? c->a->wide[1][from] : 1;
-		g->dilation[i] = has ? c->a->wide[2][from] : 1;
-		g->begin[i] = has ? c->a->wide[3][from] : 0;
-		g->plain &= g->k[i] == 1 && g->stride[i] == 1 && g->in[i] == g->out[i] && !g->begin[i];
+	*g = (struct geometry){ .images = x->d[0], .channels = w->d[1], .filters = w->d[0], .group = c->a->group, .terms = w->d[1], .plain = true };
+	nn_set_window(&g->w, c->a, x, y);
+	for (int i = 0; i < 3; i++) {
+		g->terms *= g->w.k[i];
+		g->plain &= g->w.k[i] == 1 && g->w.stride[i] == 1 && g->w.in[i] == g->w.out[i] && !g->w.begin[i];
 	}
-	g->plane = g->in[0] * g->in[1] * g->in[2];
-	g->pixels = g->out[0] * g->out[1] * g->out[2];
-	g->terms = g->channels * g->k[0] * g->k[1] * g->k[2];
 }
 
 /* Where the windows of output pixels n0 .. n0 + nc - 1 begin. */
@@ -49,10 +36,10 @@ static void window_starts(const struct geometry *g, int64_t n0, int64_t nc, int6
 	for (int64_t j = 0; j < nc; j++) {
 		int64_t p = n0 + j;
 
-		start[2][j] = p % g->out[2] * g->stride[2] - g->begin[2];
-		p /= g->out[2];
-		start[1][j] = p % g->out[1] * g->stride[1] - g->begin[1];
-		start[0][j] = p / g->out[1] * g->stride[0] - g->begin[0];
+		start[2][j] = p % g->w.out[2] * g->w.stride[2] - g->w.begin[2];
+		p /= g->w.out[2];
+		start[1][j] = p % g->w.out[1] * g->w.stride[1] - g->w.begin[1];
+		start[0][j] = p / g->w.out[1] * g->w.stride[0] - g->w.begin[0];
 	}
 }
 
@@ -60,8 +47,8 @@ static void window_starts(const struct geometry *g, int64_t n0, int64_t nc, int6
 static void split_term(const struct geometry *g, int64_t term, int64_t *channel, int64_t offset[3])
 {
 	for (int i = 2; i >= 0; i--) {
-		offset[i] = term % g->k[i] * g->dilation[i];
-		term /= g->k[i];
+		offset[i] = term % g->w.k[i] * g->w.dilation[i];
+		term /= g->w.k[i];
 	}
 	*channel = term;
 }
@@ -71,9 +58,9 @@ static inline int64_t position(const struct geometry *g, int64_t start[3][NN_NC]
 {
 	int64_t z = start[0][j] + offset[0], y = start[1][j] + offset[1], x = start[2][j] + offset[2];
 
-	if ((uint64_t)z >= (uint64_t)g->in[0] || (uint64_t)y >= (uint64_t)g->in[1] || (uint64_t)x >= (uint64_t)g->in[2])
+	if ((uint64_t)z >= (uint64_t)g->w.in[0] || (uint64_t)y >= (uint64_t)g->w.in[1] || (uint64_t)x >= (uint64_t)g->w.in[2])
 		return -1;
-	return (z * g->in[1] + y) * g->in[2] + x;
+	return (z * g->w.in[1] + y) * g->w.in[2] + x;
 }
 
 static void pack_f4(const void *ctx, float *panel, int64_t k0, int64_t kc, int64_t n0, int64_t nc)
@@ -88,7 +75,7 @@ static void pack_f4(const void *ctx, float *panel, int64_t k0, int64_t kc, int64
 		const float *x;
 
 		split_term(g, k0 + k, &channel, offset);
-		x = (const float *)s->x + channel * g->plane;
+		x = (const float *)s->x + channel * g->w.plane;
 		for (int64_t j0 = 0; j0 < nc; j0 += NN_PANEL) {
 			float *to = panel + j0 * kc + k * NN_PANEL;
 			int64_t n = nc - j0 < NN_PANEL ? nc - j0 : NN_PANEL;
@@ -119,7 +106,8 @@ static void pack_i4(const void *ctx, int32_t *panel, int64_t k0, int64_t kc, int
 			int64_t at = position(g, start, j, offset);
 
 			/* Padding is the zero point: it adds nothing. */
-			panel[j / NN_PANEL * NN_PANEL * kc + k * NN_PANEL + j % NN_PANEL] = at < 0 ? 0 : nn_byte(s->x, channel * g->plane + at, s->type) - s->zero;
+			panel[j / NN_PANEL * NN_PANEL * kc + k * NN_PANEL + j % NN_PANEL] =
+				at < 0 ? 0 : nn_byte(s->x, channel * g->w.plane + at, s->type) - s->zero;
 		}
 	}
 }
@@ -134,12 +122,12 @@ int nn_op_conv(const struct nn_call *c)
 	set_geometry(&g, c, &c->ti[0]->dims, &c->ti[1]->dims, &c->to[0]->dims);
 	filters = g.filters / g.group;
 	for (int64_t i = 0; i < g.images * g.filters; i++)
-		for (int64_t p = 0; p < g.pixels; p++)
-			y[i * g.pixels + p] = bias ? bias[i % g.filters] : 0;
+		for (int64_t p = 0; p < g.w.pixels; p++)
+			y[i * g.w.pixels + p] = bias ? bias[i % g.filters] : 0;
 	for (int64_t i = 0; i < g.images * g.group; i++) {
-		struct source s = { &g, x + i * g.channels * g.plane, NN_F4, 0 };
-		int ret = nn_gemm_f4(filters, g.pixels, g.terms, w + i % g.group * filters * g.terms, g.terms, pack_f4, &s,
-				     y + i * filters * g.pixels, g.pixels);
+		struct source s = { &g, x + i * g.channels * g.w.plane, NN_F4, 0 };
+		int ret = nn_gemm_f4(filters, g.w.pixels, g.terms, w + i % g.group * filters * g.terms, g.terms, pack_f4, &s,
+				     y + i * filters * g.w.pixels, g.w.pixels);
 
 		if (ret)
 			return ret;
@@ -199,7 +187,7 @@ int nn_op_conv_int(const struct nn_call *c)
 
 		w[i] = nn_byte(c->in[wi], i, tw->type) - (c->ti[wz] ? nn_byte(c->in[wz], z, tw->type) : 0);
 	}
-	s.pixels = g.pixels;
+	s.pixels = g.w.pixels;
 	if (q) {
 		s.x_scale = *(const float *)c->in[1];
 		s.w_scale = c->in[4];
@@ -210,11 +198,11 @@ int nn_op_conv_int(const struct nn_call *c)
 		nn_range(c->to[0]->type, &s.lo, &s.hi);
 	}
 	for (int64_t i = 0; i < g.images * g.group && !ret; i++) {
-		struct source from = { &g, x + i * g.channels * g.plane, tx->type, x_zero };
+		struct source from = { &g, x + i * g.channels * g.w.plane, tx->type, x_zero };
 
 		s.filter = i % g.group * filters;
-		s.y = (uint8_t *)c->out[0] + i * filters * g.pixels * (q ? 1 : 4);
-		ret = nn_gemm_i4(filters, g.pixels, g.terms, w + s.filter * g.terms, g.terms, pack_i4, &from, store, &s);
+		s.y = (uint8_t *)c->out[0] + i * filters * g.w.pixels * (q ? 1 : 4);
+		ret = nn_gemm_i4(filters, g.w.pixels, g.terms, w + s.filter * g.terms, g.terms, pack_i4, &from, store, &s);
 	}
 	free(w);
 	return ret;

@@ -1,30 +1,46 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Element by element: Add, Mul, BatchNormalization, Cast, Clip, Relu, QuantizeLinear, DequantizeLinear. */
+/* Element by element: Add, Sub, Mul, Div, BatchNormalization, Cast, Clip, Relu, QuantizeLinear, DequantizeLinear. */
 #include <math.h>
 
 #include "../../kernels/reference/mac.h"
 #include "graph_impl.h"
 
-/* One row of a broadcast: y[i] = a[i * sa] op b[i * sb], sa and sb 0 or 1. Integers wrap around, which unsigned types may. */
-#define ROW(type, wide)                                                                                          \
+/* Towards zero. ONNX leaves open what a division by 0 gives: here 0; the lowest number by -1 wraps around like other sums. */
+static int64_t divide(int64_t a, int64_t b)
+{
+	return !b ? 0 : b == -1 ? (int64_t)(0 - (uint64_t)a) : a / b;
+}
+
+#define FLOAT_QUOTIENT(type, a, b) ((a) / (b))
+#define WHOLE_QUOTIENT(type, a, b) divide((type)(a), (type)(b))
+#define LOOP(type, value)                                                                                        \
+	for (int64_t j = 0; j < n; j++)                                                                          \
+		y_[j] = (type)(value)
+
+/*
+ * One row of a broadcast: y[i] = a[i * sa] op b[i * sb], sa and sb 0 or 1. Integers wrap around, which unsigned types (wide) may; quotients
+ * need the type that the elements have (real).
+ */
+#define ROW(type, wide, real, quotient)                                                                          \
 	do {                                                                                                     \
 		const type *x_ = (const type *)a + at_a, *z_ = (const type *)b + at_b;                           \
 		type *y_ = (type *)y + at;                                                                       \
 														 \
-		if (add)                                                                                         \
-			for (int64_t j = 0; j < n; j++)                                                          \
-				y_[j] = (type)((wide)x_[j * sa] + (wide)z_[j * sb]);                             \
+		if (c->node->op == NN_ADD)                                                                       \
+			LOOP(type, (wide)x_[j * sa] + (wide)z_[j * sb]);                                         \
+		else if (c->node->op == NN_SUB)                                                                  \
+			LOOP(type, (wide)x_[j * sa] - (wide)z_[j * sb]);                                         \
+		else if (c->node->op == NN_MUL)                                                                  \
+			LOOP(type, (wide)x_[j * sa] * (wide)z_[j * sb]);                                         \
 		else                                                                                             \
-			for (int64_t j = 0; j < n; j++)                                                          \
-				y_[j] = (type)((wide)x_[j * sa] * (wide)z_[j * sb]);                             \
+			LOOP(type, quotient(real, x_[j * sa], z_[j * sb]));                                      \
 	} while (0)
 
-int nn_op_add_mul(const struct nn_call *c)
+int nn_op_arithmetic(const struct nn_call *c)
 {
 	const struct nn_dims *da = &c->ti[0]->dims, *db = &c->ti[1]->dims, *dy = &c->to[0]->dims;
 	int64_t d[NN_MAX_DIMS + 1], stride_a[NN_MAX_DIMS + 1], stride_b[NN_MAX_DIMS + 1], n, sa = 1, sb = 1, at = 0;
 	const void *a = c->in[0], *b = c->in[1];
-	bool add = c->node->op == NN_ADD;
 	uint32_t nr = 0; /* dimensions, the innermost first */
 	void *y = c->out[0];
 
@@ -63,16 +79,19 @@ int nn_op_add_mul(const struct nn_call *c)
 		}
 		switch (c->to[0]->type) {
 		case NN_F4:
-			ROW(float, float);
+			ROW(float, float, float, FLOAT_QUOTIENT);
 			break;
 		case NN_I8:
-			ROW(uint64_t, uint64_t);
+			ROW(uint64_t, uint64_t, int64_t, WHOLE_QUOTIENT);
 			break;
 		case NN_I4:
-			ROW(uint32_t, uint32_t);
+			ROW(uint32_t, uint32_t, int32_t, WHOLE_QUOTIENT);
+			break;
+		case NN_I1:
+			ROW(uint8_t, uint32_t, int8_t, WHOLE_QUOTIENT);
 			break;
 		default:
-			ROW(uint8_t, uint32_t);
+			ROW(uint8_t, uint32_t, uint8_t, WHOLE_QUOTIENT);
 			break;
 		}
 	}
@@ -99,13 +118,13 @@ int nn_op_batch_norm(const struct nn_call *c)
 }
 
 /* Towards zero; what does not fit becomes the nearest that does, NaN 0. */
-static int64_t to_integer(float v)
+static int64_t to_integer(double v)
 {
 	if (v != v)
 		return 0;
-	if (v >= 9223372036854775808.0f)
+	if (v >= 9223372036854775808.0)
 		return INT64_MAX;
-	if (v < -9223372036854775808.0f)
+	if (v < -9223372036854775808.0)
 		return INT64_MIN;
 	return (int64_t)v;
 }
@@ -120,12 +139,13 @@ int nn_op_cast(const struct nn_call *c)
 	enum nn_type from = c->ti[0]->type, to = c->to[0]->type;
 
 	for (uint64_t i = 0; i < c->n; i++) {
-		bool is_float = from == NN_F4;
-		float f = is_float ? ((const float *)c->in[0])[i] : 0;
+		bool is_float = from == NN_F4 || from == NN_F8;
+		double f = from == NN_F4 ? (double)((const float *)c->in[0])[i] : from == NN_F8 ? ((const double *)c->in[0])[i] : 0;
 		int64_t v;
 
 		switch (from) {
 		case NN_F4:
+		case NN_F8:
 			v = to_integer(f);
 			break;
 		case NN_I8:
@@ -141,7 +161,7 @@ int nn_op_cast(const struct nn_call *c)
 		/* Integers wrap as in C and NumPy; floats that do not fit are undefined in ONNX. */
 		switch (to) {
 		case NN_F4:
-			((float *)c->out[0])[i] = is_float ? f : (float)v;
+			((float *)c->out[0])[i] = is_float ? (float)f : (float)v;
 			break;
 		case NN_I8:
 			((int64_t *)c->out[0])[i] = v;

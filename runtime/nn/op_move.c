@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Elements that only change places: Concat, Pad, Transpose, Shape, and what copies as it is. */
+/* Elements that only change places: Concat, Gather, Pad, Slice, Transpose, and what copies as it is; shapes as values, and values of a shape. */
 #include "graph_impl.h"
 
 int nn_op_copy(const struct nn_call *c)
@@ -44,10 +44,19 @@ int nn_op_shape(const struct nn_call *c)
 	return 0;
 }
 
-/* y[...] = x[... by strides], rows of the last dimension at a time. */
+int nn_op_constant_of_shape(const struct nn_call *c)
+{
+	uint32_t size = nn_type_bytes(c->to[0]->type);
+
+	for (uint64_t i = 0; i < c->n; i++)
+		memcpy((uint8_t *)c->out[0] + i * size, c->a->element, size);
+	return 0;
+}
+
+/* y[...] = x[first + ... by strides], rows of the last dimension at a time. */
 #define GATHER(type)                                                                             \
 	for (uint64_t at = 0; at < c->n; at += (uint64_t)row) {                                   \
-		int64_t rest = (int64_t)at / row, from = 0;                                       \
+		int64_t rest = (int64_t)at / row, from = first;                                   \
 												  \
 		for (uint32_t i = last; i-- > 0;) {                                               \
 			from += rest % dy->d[i] * stride[i];                                      \
@@ -57,20 +66,12 @@ int nn_op_shape(const struct nn_call *c)
 			((type *)c->out[0])[at + (uint64_t)j] = ((const type *)c->in[0])[from + j * step]; \
 	}
 
-int nn_op_transpose(const struct nn_call *c)
+static void walk(const struct nn_call *c, int64_t first, const int64_t *stride)
 {
-	const struct nn_dims *dx = &c->ti[0]->dims, *dy = &c->to[0]->dims;
-	int64_t in_stride[NN_MAX_DIMS], stride[NN_MAX_DIMS], s = 1, row, step;
+	const struct nn_dims *dy = &c->to[0]->dims;
 	uint32_t last = dy->n ? dy->n - 1 : 0;
+	int64_t row = dy->n ? dy->d[last] : 1, step = dy->n ? stride[last] : 1;
 
-	for (uint32_t i = dx->n; i-- > 0;) {
-		in_stride[i] = s;
-		s *= dx->d[i];
-	}
-	for (uint32_t i = 0; i < dy->n; i++)
-		stride[i] = in_stride[c->a->perm[i]];
-	row = dy->n ? dy->d[last] : 1;
-	step = dy->n ? stride[last] : 1;
 	switch (nn_type_bytes(c->to[0]->type)) {
 	case 1:
 		GATHER(uint8_t);
@@ -82,6 +83,63 @@ int nn_op_transpose(const struct nn_call *c)
 		GATHER(uint64_t);
 		break;
 	}
+}
+
+static void strides(const struct nn_dims *dims, int64_t stride[NN_MAX_DIMS])
+{
+	int64_t s = 1;
+
+	for (uint32_t i = dims->n; i-- > 0;) {
+		stride[i] = s;
+		s *= dims->d[i];
+	}
+}
+
+int nn_op_transpose(const struct nn_call *c)
+{
+	int64_t in[NN_MAX_DIMS], stride[NN_MAX_DIMS];
+
+	strides(&c->ti[0]->dims, in);
+	for (uint32_t i = 0; i < c->to[0]->dims.n; i++)
+		stride[i] = in[c->a->perm[i]];
+	walk(c, 0, stride);
+	return 0;
+}
+
+int nn_op_slice(const struct nn_call *c)
+{
+	uint32_t n = c->to[0]->dims.n;
+	int64_t stride[NN_MAX_DIMS], first = 0;
+
+	strides(&c->ti[0]->dims, stride);
+	for (uint32_t i = 0; i < n; i++) {
+		first += c->a->padding[i] * stride[i];
+		/* With one entry the step, of any size, is not taken. */
+		stride[i] = c->to[0]->dims.d[i] > 1 ? stride[i] * c->a->padding[i + n] : 0;
+	}
+	walk(c, first, stride);
+	return 0;
+}
+
+int nn_op_gather(const struct nn_call *c)
+{
+	const struct nn_dims *d = &c->ti[0]->dims;
+	uint64_t indices = (uint64_t)nn_count(&c->ti[1]->dims), outer = 1, part = nn_type_bytes(c->to[0]->type);
+	int64_t rows = d->d[c->a->axis];
+	uint8_t *to = c->out[0];
+
+	for (int64_t i = 0; i < d->n; i++)
+		if (i < c->a->axis)
+			outer *= (uint64_t)d->d[i];
+		else if (i > c->a->axis)
+			part *= (uint64_t)d->d[i];
+	for (uint64_t o = 0; o < outer; o++)
+		for (uint64_t i = 0; i < indices; i++, to += part) {
+			int64_t at = c->ti[1]->type == NN_I4 ? ((const int32_t *)c->in[1])[i] : ((const int64_t *)c->in[1])[i];
+
+			at += at < 0 ? rows : 0;
+			memcpy(to, (const uint8_t *)c->in[0] + (o * (uint64_t)rows + (uint64_t)at) * part, part);
+		}
 	return 0;
 }
 

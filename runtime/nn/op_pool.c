@@ -1,38 +1,31 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* MaxPool, AveragePool of 1 to 3 spatial dimensions, GlobalMaxPool, GlobalAveragePool. */
+/* MaxPool, AveragePool of 1 to 3 spatial dimensions, GlobalMaxPool, GlobalAveragePool; and the window that convolutions have, too. */
 #include <math.h>
 
 #include "graph_impl.h"
 
-struct window {
-	int64_t in[3], out[3], k[3], stride[3], dilation[3], begin[3], end[3];
-	int64_t planes, plane, pixels;
-};
-
-static void set_window(struct window *w, const struct nn_call *c)
+void nn_set_window(struct nn_window *w, const struct nn_attrs *a, const struct nn_dims *x, const struct nn_dims *y)
 {
-	const struct nn_dims *x = &c->ti[0]->dims, *y = &c->to[0]->dims;
 	uint32_t s = x->n - 2;
 
-	*w = (struct window){ .planes = x->d[0] * x->d[1] };
 	for (uint32_t i = 0; i < 3; i++) {
-		uint32_t from = i + s - 3;
+		uint32_t from = i + s - 3; /* the last s of three dimensions */
 		bool has = i + s >= 3;
 
 		w->in[i] = has ? x->d[from + 2] : 1;
 		w->out[i] = has ? y->d[from + 2] : 1;
-		w->k[i] = has ? c->a->wide[0][from] : 1;
-		w->stride[i] = has ? c->a->wide[1][from] : 1;
-		w->dilation[i] = has ? c->a->wide[2][from] : 1;
-		w->begin[i] = has ? c->a->wide[3][from] : 0;
-		w->end[i] = has ? c->a->wide[3][from + s] : 0;
+		w->k[i] = has ? a->wide[0][from] : 1;
+		w->stride[i] = has ? a->wide[1][from] : 1;
+		w->dilation[i] = has ? a->wide[2][from] : 1;
+		w->begin[i] = has ? a->wide[3][from] : 0;
+		w->end[i] = has ? a->wide[3][from + s] : 0;
 	}
 	w->plane = w->in[0] * w->in[1] * w->in[2];
 	w->pixels = w->out[0] * w->out[1] * w->out[2];
 }
 
 /* Of kernel positions 0 .. k - 1 along dimension i those from *lo to *hi - 1 lie inside of the image. */
-static int64_t inside(const struct window *w, int i, int64_t o, int64_t *lo, int64_t *hi)
+static int64_t inside(const struct nn_window *w, int i, int64_t o, int64_t *lo, int64_t *hi)
 {
 	int64_t start = o * w->stride[i] - w->begin[i], d = w->dilation[i];
 
@@ -46,7 +39,7 @@ static int64_t inside(const struct window *w, int i, int64_t o, int64_t *lo, int
 }
 
 /* Of kernel positions those inside of the image or its padding: a last window of ceil_mode sticks out of both. */
-static int64_t padded(const struct window *w, int i, int64_t o)
+static int64_t padded(const struct nn_window *w, int i, int64_t o)
 {
 	int64_t start = o * w->stride[i] - w->begin[i], d = w->dilation[i];
 	int64_t n = (w->in[i] + w->end[i] - start + d - 1) / d;
@@ -66,7 +59,7 @@ static int64_t padded(const struct window *w, int i, int64_t o)
 			     x_ < hi[2]; x_++, at += (w).dilation[2])
 
 #define MAX_PLANES(type, lowest)                                                      \
-	for (int64_t i = 0; i < w.planes; i++)                                        \
+	for (int64_t i = 0; i < planes; i++)                                        \
 		for (int64_t p = 0; p < w.pixels; p++) {                              \
 			const type *x = (const type *)c->in[0] + i * w.plane;         \
 			type best = lowest;                                           \
@@ -79,10 +72,10 @@ static int64_t padded(const struct window *w, int i, int64_t o)
 
 int nn_op_max_pool(const struct nn_call *c)
 {
-	int64_t start[3], lo[3], hi[3];
-	struct window w;
+	int64_t start[3], lo[3], hi[3], planes = c->ti[0]->dims.d[0] * c->ti[0]->dims.d[1];
+	struct nn_window w;
 
-	set_window(&w, c);
+	nn_set_window(&w, c->a, &c->ti[0]->dims, &c->to[0]->dims);
 	if (c->ti[0]->type == NN_F4) {
 		MAX_PLANES(float, -INFINITY);
 	} else if (c->ti[0]->type == NN_I1) {
@@ -95,11 +88,11 @@ int nn_op_max_pool(const struct nn_call *c)
 
 int nn_op_average_pool(const struct nn_call *c)
 {
-	int64_t start[3], lo[3], hi[3];
-	struct window w;
+	int64_t start[3], lo[3], hi[3], planes = c->ti[0]->dims.d[0] * c->ti[0]->dims.d[1];
+	struct nn_window w;
 
-	set_window(&w, c);
-	for (int64_t i = 0; i < w.planes; i++)
+	nn_set_window(&w, c->a, &c->ti[0]->dims, &c->to[0]->dims);
+	for (int64_t i = 0; i < planes; i++)
 		for (int64_t p = 0; p < w.pixels; p++) {
 			const float *x = (const float *)c->in[0] + i * w.plane;
 			double sum = 0;

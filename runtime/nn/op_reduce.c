@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Many elements to one: ReduceMean, Softmax. */
+/* Many elements to one: ReduceMean, Softmax, LogSoftmax. */
 #include <math.h>
 
 #include "graph_impl.h"
@@ -45,6 +45,7 @@ int nn_op_softmax(const struct nn_call *c)
 	const struct nn_dims *d = &c->ti[0]->dims;
 	int64_t outer = 1, inner = 1, n = 1;
 	const float *x = c->in[0];
+	bool logarithm = c->node->op == NN_LOG_SOFTMAX;
 	float *y = c->out[0];
 
 	for (uint32_t i = 0; i < d->n; i++)
@@ -67,7 +68,7 @@ int nn_op_softmax(const struct nn_call *c)
 			sum += y[at + j * inner];
 		}
 		for (int64_t j = 0; j < n; j++)
-			y[at + j * inner] = (float)(y[at + j * inner] / sum);
+			y[at + j * inner] = (float)(logarithm ? x[at + j * inner] - max - log(sum) : y[at + j * inner] / sum);
 	}
 	return 0;
 }

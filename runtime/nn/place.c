@@ -12,7 +12,8 @@
  *
  * Give each thing a price, all prices together 1. The busiest is busy for at least what all uses cost at these prices; the cheapest placement is found
  * exactly, one label in each state. Prices that make it most expensive give the best bound (Lagrange); they are approached by steps along the uses of the
- * cheapest placements (Polyak's step length), and these placements are themselves good ones to begin the search with.
+ * cheapest placements (Polyak's step length), and these placements are themselves good ones to begin the search with. What is found is made better by single
+ * layers, so that it can be said of each why it is where it is.
  */
 #include <math.h>
 
@@ -254,7 +255,7 @@ static void extend(const struct search *s, const struct label *from, uint32_t l,
 	} else {
 		to->use[USE_CARD] += layer->card;
 		if (l == 0 || from->place == PLAN_HOST)
-			to->use[USE_HOST] += s->net->machine->submit_seconds;
+			to->use[USE_HOST] += s->net->machine->submit_seconds / s->net->batch;
 		if (layer->w_from != layer->w_to) {
 			to->w_from = to->w_from == to->w_to ? layer->w_from : min_u64(to->w_from, layer->w_from);
 			to->w_to = max_u64(to->w_to, layer->w_to);
@@ -477,6 +478,25 @@ static int search(struct search *s, uint8_t *place, uint8_t *best_place, struct 
 	return 0;
 }
 
+/* As long as one layer in the other place makes it better. Of a placement that is the best none does. */
+static void change_single(struct search *s, uint8_t *work, uint8_t *best_place, struct nn_total *best)
+{
+	struct nn_total before;
+
+	if (!(best->seconds > 0))
+		return;
+	do {
+		before = *best;
+		for (uint32_t l = 0; l < s->net->nr; l++) {
+			if (!s->net->layers[l].can_card || !s->net->layers[l].can_host)
+				continue;
+			memcpy(work, best_place, s->net->nr);
+			work[l] = work[l] == PLAN_HOST ? (uint8_t)PLAN_CARD(0) : PLAN_HOST;
+			try_places(s, work, best_place, best);
+		}
+	} while (plan_better(best, &before));
+}
+
 int plan_place(struct plan_net *net, uint32_t cards, uint8_t *place, struct nn_total *total, double *lower)
 {
 	struct search s = { .net = net, .cards = cards, .limit = net->nr <= PLAN_EXACT ? 1u << PLAN_EXACT : PLAN_LABELS };
@@ -506,6 +526,8 @@ int plan_place(struct plan_net *net, uint32_t cards, uint8_t *place, struct nn_t
 		if (!ret)
 			ret = search(&s, work, place, total);
 	}
+	if (!ret)
+		change_single(&s, work, place, total);
 	if (!ret && !(total->seconds > 0))
 		ret = -E2BIG;
 out:

@@ -57,12 +57,25 @@ struct number {
 	char text[24];
 };
 
-static struct number images_s(const struct nn_total *t)
+/* Two or three digits, and never an exponent that nobody reads. */
+static struct number plain(double x)
 {
 	struct number n;
-	double x = 1 / t->seconds;
 
-	snprintf(n.text, sizeof(n.text), x >= 100 ? "%.0f" : "%.3g", x);
+	snprintf(n.text, sizeof(n.text), x >= 1e15 ? "%.2e" : x >= 100 ? "%.0f" : x >= 10 ? "%.3g" : "%.2g", x);
+	return n;
+}
+
+static struct number images_s(const struct nn_total *t)
+{
+	return plain(1 / t->seconds);
+}
+
+static struct number ms(double seconds)
+{
+	struct number n;
+
+	snprintf(n.text, sizeof(n.text), "%.4g ms", seconds * 1e3);
 	return n;
 }
 
@@ -74,6 +87,7 @@ static int why_layer(struct plan *plan, uint32_t l)
 	struct plan_use use;
 	struct nn_total t;
 	bool card = plan->place[l] != PLAN_HOST;
+	const char *here = card ? "card" : "host", *there = card ? "host" : "card";
 	uint8_t keep = plan->place[l];
 
 	if (to->kind == NN_LAYER_GRAPH)
@@ -83,24 +97,27 @@ static int why_layer(struct plan *plan, uint32_t l)
 	if (!layer->can_host)
 		return say(&to->why, "card: the host is not considered");
 	if (plan->spread)
-		return say(&to->why, "card %u: %.2gx as fast as the host", keep - 1u, faster);
+		return say(&to->why, "card %u: %sx as fast as the host", keep - 1u, plain(faster).text);
 	/* What if it were in the other place? */
 	plan->place[l] = card ? PLAN_HOST : PLAN_CARD(0);
 	plan_use(&plan->net, plan->place, UINT32_MAX, &use);
 	plan_total(&plan->net, &use, plan->cards, false, &t);
 	plan->place[l] = keep;
-	if (card && faster >= 1)
-		return say(&to->why, "card: %.2gx as fast as the host", faster);
-	if (card)
-		return say(&to->why, "card: the host is %.2gx as fast, but with it there an image takes %.4g ms instead of %.4g (%s)", 1 / faster, t.seconds * 1e3,
-			   plan->total.seconds * 1e3, nn_busy_name(t.limit));
-	if (faster <= 1)
-		return say(&to->why, "host: %.2gx as fast as the card", 1 / faster);
-	if (t.busy[NN_BUSY_LINK] > plan->total.busy[NN_BUSY_LINK] * (1 + 1e-9) && t.limit != NN_BUSY_CARD)
-		return say(&to->why, "host: the card is %.2gx as fast, but moving its data costs more than that saves (%.4g ms instead of %.4g, %s)", faster,
-			   t.seconds * 1e3, plan->total.seconds * 1e3, nn_busy_name(t.limit));
-	return say(&to->why, "host: the card is %.2gx as fast, but with it there an image takes %.4g ms instead of %.4g (%s)", faster, t.seconds * 1e3,
-		   plan->total.seconds * 1e3, nn_busy_name(t.limit));
+	if (!card)
+		faster = 1 / faster;
+	if (!card && faster < 1 && t.card_bytes > plan->net.machine->card_bytes)
+		return say(&to->why, "host: beside the others it does not fit the card's memory (%llu of %llu bytes)", (unsigned long long)t.card_bytes,
+			   (unsigned long long)plan->net.machine->card_bytes);
+	if (faster >= 1)
+		return say(&to->why, "%s: %sx as fast as the %s", here, plain(faster).text, there);
+	if (t.seconds <= plan->total.seconds * (1 + 1e-9))
+		return say(&to->why, "%s: the %s is %sx as fast, but with it there are no more images/s, and a job alone takes %s instead of %s", here, there,
+			   plain(1 / faster).text, ms(t.latency).text, ms(plan->total.latency).text);
+	if (t.busy[NN_BUSY_LINK] > plan->total.busy[NN_BUSY_LINK] * (1 + 1e-9) && (t.limit == NN_BUSY_LINK || t.limit == NN_BUSY_SHARED))
+		return say(&to->why, "%s: the %s is %sx as fast, but moving its data costs more than that saves (an image takes %s instead of %s, limit: %s)", here,
+			   there, plain(1 / faster).text, ms(t.seconds).text, ms(plan->total.seconds).text, nn_busy_name(t.limit));
+	return say(&to->why, "%s: the %s is %sx as fast, but with it there an image takes %s instead of %s (limit: %s)", here, there, plain(1 / faster).text,
+		   ms(t.seconds).text, ms(plan->total.seconds).text, nn_busy_name(t.limit));
 }
 
 /* Layers on the card from the first one on, then none: how many; else 0. */
@@ -142,7 +159,7 @@ static int break_even(const struct plan *plan, char **text)
 
 	if (isinf(macs))
 		return say(text, "; the host is not considered (alone it could not be as fast, however fast it multiplies)");
-	return say(text, "; the host is not considered (alone it would have to do %.3g GMAC/s to be as fast)", macs * 1e-9);
+	return say(text, "; the host is not considered (alone it would have to do %s GMAC/s to be as fast)", plain(macs * 1e-9).text);
 }
 
 static int decide(struct plan *plan)
@@ -175,6 +192,9 @@ static int decide(struct plan *plan)
 	else if (on_card == can)
 		ret = say(to, "%s on the card%s: %s images/s modelled, limit: %s%s", can == nr ? "everything" : "everything that can be is", over, rate,
 			  nn_busy_name(t->limit), others);
+	else if (k == 1)
+		ret = say(to, "offload only the first of %u layers, '%s'%s: %s images/s modelled, limit: %s%s", nr, plan->program->layers[last].name, over, rate,
+			  nn_busy_name(t->limit), others);
 	else if (k)
 		ret = say(to, "offload only the first %u of %u layers, up to '%s'%s: %s images/s modelled, limit: %s%s", k, nr, plan->program->layers[last].name,
 			  over, rate, nn_busy_name(t->limit), others);
@@ -202,23 +222,10 @@ static void all_at(struct plan *plan, bool card, struct nn_total *t)
 		*t = (struct nn_total){ 0 };
 }
 
-/* Cards that would do, for the message; 0: no number. */
-static uint32_t enough_cards(struct plan *plan)
-{
-	struct nn_total t;
-
-	if (plan_spread(&plan->net, NN_MAX_CARDS, plan->other, &t))
-		return 0;
-	for (uint32_t n = plan->cards + 1; n <= NN_MAX_CARDS; n++)
-		if (!plan_spread(&plan->net, n, plan->other, &t))
-			return n;
-	return 0;
-}
-
 static int too_large(struct plan *plan, struct smartssd_error *err)
 {
 	const struct nn_program *p = plan->program;
-	uint32_t n = enough_cards(plan);
+	uint32_t n = plan_spread_least(&plan->net);
 	char advice[128] = "let the host take part (--host-gmacs)";
 
 	if (n)

@@ -3,7 +3,8 @@
  * What a plan (program.h: nn_plan()) comes to, by the model. All of it is modelled, nothing measured.
  *
  * An image uses four things: its drive's flash link, its card, the host, and the drive's and card's link to the host. They work at the same time on
- * different images, so the throughput of a stream of images is one over the time of the busiest one; one image alone takes the sum of all times.
+ * different images, so the throughput of a stream of images is one over the time of the busiest one; one job alone takes the sum of all times. A job
+ * has nn_machine.batch images: each has its share of launches, submits, and weights that are read once for all.
  * With images over N cards there are N flash links, cards and links to the host, one host, and one way into the host that all links share.
  */
 #ifndef SMARTSSD_RUNTIME_NN_PLAN_H
@@ -26,13 +27,17 @@ struct nn_moved {
 struct nn_total {
 	double busy[NN_BUSY_KINDS]; /* seconds of an image; of N cards of a kind: divided by N, layers over cards: of the busiest one */
 	double seconds;		    /* the largest of them: images per second = 1 / seconds */
-	double latency;		    /* of one image alone */
+	double latency;		    /* of one job alone */
 	enum nn_busy limit;	    /* which is the largest */
-	uint32_t jobs;		    /* of an image: submitted to cards, waited for by the host */
+	uint32_t batch;		    /* images of a job */
+	uint32_t jobs;		    /* of so many images: submitted to cards, waited for by the host */
 	uint32_t cards;		    /* that have work */
 	uint64_t card_bytes;	    /* DDR used, of the card that needs most: weights, and activations and input for the images in flight */
 	struct nn_moved moved;
 };
+
+/* What the shell's DSPs could multiply in a second, two products each: what utilisation is measured against. */
+double nn_peak_macs_s(enum nn_shell shell, const struct nn_machine *machine);
 
 /* "flash link", "card", "orchestrating CPU", "card's host link", "shared host link" */
 const char *nn_busy_name(enum nn_busy busy);

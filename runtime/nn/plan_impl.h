@@ -36,7 +36,8 @@ struct plan_net {
 	struct plan_leaf *leaves; /* by value; those that are no leaves are not in any layer's lists */
 	uint32_t *lists;
 	uint32_t nr, nr_leaves;
-	uint64_t slot_bytes;  /* a card's memory for one group of images in flight */
+	uint32_t batch;	      /* images of a job */
+	uint64_t slot_bytes;  /* a card's memory for one job in flight */
 	uint64_t *valid;      /* room for flow.c: bits of places, for each leaf */
 };
 
@@ -44,6 +45,7 @@ struct plan_net {
  * Costs of all layers with the tiles that they have; one that the kernel does not take with these tiles cannot be on the card. On the host can be what
  * cannot be on the card, and when the machine's host is considered everything. 0, -ENOMEM, -EFBIG
  */
+uint32_t plan_batch(const struct nn_program *program, const struct nn_machine *machine);
 int plan_net_open(struct plan_net *net, const struct nn_program *program, const struct nn_machine *machine);
 void plan_net_close(struct plan_net *net);
 
@@ -78,5 +80,7 @@ int plan_place(struct plan_net *net, uint32_t cards, uint8_t *place, struct nn_t
 
 /* All layers that can be on cards, in ranges over @cards cards. 0, -ENOMEM, -E2BIG */
 int plan_spread(struct plan_net *net, uint32_t cards, uint8_t *place, struct nn_total *total);
+/* The fewest cards for which there are such ranges; 0: NN_MAX_CARDS are not enough, or no memory to find out. */
+uint32_t plan_spread_least(struct plan_net *net);
 
 #endif

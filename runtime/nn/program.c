@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "program_impl.h"
 
+char *nn_printable(const char *text)
+{
+	char *copy = strdup(text);
+
+	for (char *c = copy; c && *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 127)
+			*c = '?';
+	return copy;
+}
+
 void nn_program_free(struct nn_program *program)
 {
 	if (!program)

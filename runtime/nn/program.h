@@ -92,7 +92,11 @@ struct nn_pool_layer {
 	uint32_t tile_channels;
 };
 
-struct nn_add_layer { /* in[1] == NN_NONE_VALUE: requantisation */
+/*
+ * in[1] == NN_NONE_VALUE: requantisation of in[0]; or, with w_bytes, the sum with a constant in the weights: one pixel of in[0]'s channels, or an image of
+ * h * w of them without gaps.
+ */
+struct nn_add_layer {
 	uint32_t a_zero, b_zero, zero, lo, hi;
 	float a_mult, b_mult;
 };
@@ -185,10 +189,11 @@ struct nn_machine {
 	double host_read_bytes_s; /* SSD -> host, one drive */
 	double host_link_bytes_s; /* what all drives and cards together can move to and from the host */
 	uint64_t card_bytes;	/* of DDR */
+	uint32_t batch;		/* images of a job, as run --batch; rounded up to what the model takes at once; 0: that */
 };
 void nn_machine_default(struct nn_machine *machine);
 
-/* Modelled cost of one image through a layer. */
+/* Modelled cost of one image through a layer; in a job of several images, its share. */
 struct nn_cost {
 	double seconds;		/* on its place */
 	uint64_t cycles;	/* of the kernel, from its cycle model; 0 on the host */

@@ -7,8 +7,10 @@
 struct check {
 	const struct nn_program *p;
 	struct smartssd_error *err;
-	bool *defined; /* value: somebody wrote it */
-	bool *odd;     /* value: shape is not what its dims say, as after unfolding */
+	bool *defined;	/* value: somebody wrote it */
+	bool *odd;	/* value: shape is not what its dims say, as after unfolding */
+	bool *input;	/* value: of the model */
+	uint32_t *read; /* value: number of the last layer that is a piece and reads it, + 1 */
 };
 
 #define BAD(c, ...) nn_fail((c)->err, -EBADMSG, __VA_ARGS__)
@@ -71,6 +73,14 @@ static bool weights_in_file(const struct nn_program *p, uint64_t at, uint64_t by
 	return at % 64 == 0 && at <= p->weights_bytes && bytes <= p->weights_bytes - at;
 }
 
+/* Does @out share bytes with @in (NN_NONE_VALUE: no)? Kernels may do things in any order. */
+static bool overlap(const struct nn_program *p, uint32_t in, uint32_t out)
+{
+	const struct nn_value *x = in == NN_NONE_VALUE ? NULL : &p->values[in], *y = &p->values[out];
+
+	return x && nn_value_root(p, in) == nn_value_root(p, out) && x->at < y->at + y->channels && y->at < x->at + x->channels;
+}
+
 static bool same_image(const struct nn_value *a, const struct nn_value *b)
 {
 	return a->images == b->images && a->h == b->h && a->w == b->w;
@@ -113,6 +123,8 @@ static bool good_layer(struct check *c, const struct nn_layer *l, const struct n
 		       bytes4(p->x_zero, p->zero, p->lo, p->hi) && x->channels == y->channels && p->out[0] == y->h && p->out[1] == y->w;
 	default:
 		b = l->in[1] == NN_NONE_VALUE ? x : card_value(c, l->in[1], true);
+		if (l->w_bytes && (l->in[1] != NN_NONE_VALUE || (l->w_bytes != x->channels && l->w_bytes != (uint64_t)x->h * x->w * x->channels)))
+			return false;
 		return b && same_image(x, y) && same_image(b, y) && x->channels == y->channels && b->channels == y->channels &&
 		       bytes4(l->add.a_zero, l->add.b_zero, l->add.zero, 0) && bytes4(l->add.lo, l->add.hi, 0, 0);
 	}
@@ -124,7 +136,7 @@ static bool good_pack(struct check *c, const struct nn_layer *l, const struct nn
 	const struct nn_value *x;
 	uint32_t images, h, w, channels;
 
-	if (l->in[0] >= c->p->nr_values || !c->p->values[l->in[0]].plain || !c->defined[l->in[0]] || l->in[1] != NN_NONE_VALUE)
+	if (l->in[0] >= c->p->nr_values || !c->input[l->in[0]] || l->in[1] != NN_NONE_VALUE)
 		return false;
 	x = &c->p->values[l->in[0]];
 	if (x->type != (k->is_float ? NN_F4 : y->type) || (x->dims.n != 4 && x->dims.n != 2) || !nn_card_layout(&x->dims, &images, &h, &w, &channels))
@@ -134,7 +146,7 @@ static bool good_pack(struct check *c, const struct nn_layer *l, const struct nn
 	       y->c == (uint64_t)k->kernel * channels && bytes4(k->zero, k->outside, 0, 0) && (l->lut_bytes == 0 || l->lut_bytes == channels * 256ull);
 }
 
-static int check_piece(struct check *c, const struct nn_layer *l)
+static int check_piece(struct check *c, const struct nn_layer *l, uint32_t number)
 {
 	const struct nn_graph_layer *g = &l->graph;
 	const struct nn_graph *graph = g->graph < c->p->nr_graphs ? c->p->graphs[g->graph] : NULL;
@@ -149,9 +161,12 @@ static int check_piece(struct check *c, const struct nn_layer *l)
 		if (v >= c->p->nr_values || c->odd[v] || (in && !c->defined[v]) || c->p->values[v].type != t->type ||
 		    !nn_dims_equal(&c->p->values[v].dims, &t->dims))
 			return BAD(c, "layer '%s': tensor '%s' is not the value that it should be", l->name, t->name);
-		for (uint32_t k = 0; !in && k < c->p->nr_inputs; k++)
-			if (c->p->inputs[k] == v)
-				return BAD(c, "layer '%s' overwrites an input of the model", l->name);
+		if (in)
+			c->read[v] = number + 1;
+		else if (c->input[v])
+			return BAD(c, "layer '%s' overwrites an input of the model", l->name);
+		else if (c->read[v] == number + 1)
+			return BAD(c, "layer '%s' writes where it reads", l->name);
 	}
 	if (l->place != NN_ON_HOST)
 		return BAD(c, "layer '%s' is a piece of the graph, but not on the host", l->name);
@@ -174,7 +189,7 @@ static int check_layer(struct check *c, uint32_t i)
 	    !weights_in_file(c->p, l->lut_at, l->lut_bytes))
 		return BAD(c, "the weights of layer %u '%s' are not where weights are", i, l->name);
 	if (l->kind == NN_LAYER_GRAPH)
-		return check_piece(c, l);
+		return check_piece(c, l, i);
 	y = card_value(c, l->out, false);
 	if (!y)
 		return BAD(c, "layer %u '%s' has no output", i, l->name);
@@ -186,7 +201,7 @@ static int check_layer(struct check *c, uint32_t i)
 		x = card_value(c, l->in[0], true);
 		if (!x || odd || (c->odd[l->in[0]] && l->kind != NN_LAYER_CONV) || !good_layer(c, l, x, y))
 			return BAD(c, "layer %u '%s' contradicts the shapes of its inputs and output", i, l->name);
-		if (l->in[0] == l->out || l->in[1] == l->out)
+		if (overlap(c->p, l->in[0], l->out) || overlap(c->p, l->in[1], l->out))
 			return BAD(c, "layer %u '%s' writes where it reads", i, l->name);
 	}
 	ret = nn_layer_check(c->p, l, c->err);
@@ -209,7 +224,7 @@ static int check_all(struct check *c)
 
 		if (v >= p->nr_values || !p->values[v].plain)
 			return BAD(c, "input %u of the program is not a plain value", i);
-		c->defined[v] = true;
+		c->defined[v] = c->input[v] = true;
 	}
 	for (uint32_t i = 0; i < p->nr_layers && !ret; i++)
 		ret = check_layer(c, i);
@@ -221,16 +236,20 @@ static int check_all(struct check *c)
 
 int nn_program_check(const struct nn_program *program, struct smartssd_error *err)
 {
-	struct check c = { program, err, NULL, NULL };
+	struct check c = { program, err };
 	int ret = -ENOMEM;
 
 	c.defined = calloc(program->nr_values + 1ull, sizeof(*c.defined));
 	c.odd = calloc(program->nr_values + 1ull, sizeof(*c.odd));
-	if (c.defined && c.odd)
+	c.input = calloc(program->nr_values + 1ull, sizeof(*c.input));
+	c.read = calloc(program->nr_values + 1ull, sizeof(*c.read));
+	if (c.defined && c.odd && c.input && c.read)
 		ret = check_all(&c);
 	else
 		smartssd_fail(err, ret, "no memory to check the program");
 	free(c.defined);
 	free(c.odd);
+	free(c.input);
+	free(c.read);
 	return ret;
 }

@@ -14,6 +14,9 @@ bool nn_card_layout(const struct nn_dims *dims, uint32_t *images, uint32_t *h, u
 bool nn_same_layout(const struct nn_dims *a, const struct nn_dims *b);
 bool nn_dims_equal(const struct nn_dims *a, const struct nn_dims *b);
 
+/* A copy of a text from a model or program, which may be anybody's, for messages and terminals: control characters become '?'. NULL: no memory. */
+char *nn_printable(const char *text);
+
 static inline uint32_t nn_float_bits(float f)
 {
 	uint32_t bits;
@@ -28,6 +31,8 @@ static inline uint32_t nn_value_root(const struct nn_program *program, uint32_t 
 	return program->values[v].whole == NN_NONE_VALUE ? v : program->values[v].whole;
 }
 
+/* How the constant operand of an addition (w_bytes != 0) lies in the weights: bytes from pixel to pixel (0: one for all) and from image to image. */
+void nn_add_constant(const struct nn_program *program, const struct nn_layer *layer, uint32_t *pitch, uint32_t *image);
 /*
  * Does the kernel take this layer with the tiles that it has? Values and scalars only: bytes of weights are checked against w_bytes and so on. The
  * layer's value indices must be valid. 0, or -EINVAL with the kernel's reason.

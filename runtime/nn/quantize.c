@@ -1,13 +1,41 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Quantisation from one end to the other. */
+#include <math.h>
+
 #include "quantize_impl.h"
+
+/* Numbers that would make each result nan, found before minutes of calibration and by the name that they have in the model. */
+static int check_weights(const struct nn_graph *g, const struct nn_node *n, struct smartssd_error *err)
+{
+	bool norm = n->op == NN_BATCH_NORM;
+
+	for (uint32_t i = 1; i < n->nr_in && (norm || nn_has_weights(n)); i++) {
+		const struct nn_tensor *t = nn_in(g, n, i);
+		int64_t nr = t && t->data && t->type == NN_F4 ? nn_count(&t->dims) : 0;
+
+		for (int64_t k = 0; k < nr; k++) {
+			float v = ((const float *)t->data)[k];
+
+			if (!isfinite(v))
+				return nn_node_fail(err, -ERANGE, n, "element %lld of its input '%.100s' is %s; check the model's weights", (long long)k, t->name,
+						    isnan(v) ? "nan" : "infinite");
+			if (norm && i == 4 && v + n->attrs.epsilon <= 0)
+				return nn_node_fail(err, -ERANGE, n, "its variance '%.100s' has the element %g, which has no square root; check the model's weights",
+						    t->name, (double)v);
+		}
+	}
+	return 0;
+}
 
 /* A model that the steps below can work on. */
 static int check_graph(const struct nn_graph *g, struct smartssd_error *err)
 {
 	for (uint32_t i = 0; i < g->nr_nodes; i++) {
 		const struct nn_node *n = &g->nodes[i];
+		int ret = check_weights(g, n, err);
 
+		if (ret)
+			return ret;
 		switch (n->op) {
 		case NN_QUANTIZE:
 		case NN_DEQUANTIZE:

@@ -9,7 +9,8 @@
  *   QuantizeLinear/DequantizeLinear pairs around Conv, Gemm, MatMul with constant weights, Add, pools, Concat; Softmax and what else is float stays float
  *
  * Files: quantize.c (the steps), quantize_fold.c (fp32 -> simpler fp32), quantize_plan.c (which nodes, which tensors share), quantize_range.c
- * (calibration), quantize_weights.c (weights and bias), quantize_emit.c (the new graph), quantize_input.c (metadata "smartssd.input").
+ * (calibration), quantize_weights.c (weights and bias), quantize_emit.c (the new graph), quantize_copy.c (from one graph to another),
+ * quantize_input.c (metadata "smartssd.input").
  */
 #ifndef SMARTSSD_RUNTIME_NN_QUANTIZE_H
 #define SMARTSSD_RUNTIME_NN_QUANTIZE_H
@@ -35,7 +36,7 @@ struct nn_quantize_report {
 
 /*
  * @graph is not changed; *out is the caller's (nn_graph_free()). @report may be NULL. Errors, each with a text:
- * -EINVAL the model is quantised already, has nothing to quantise, a wrong percentile, no calibration input; -EOPNOTSUPP more than one input, or one
+ * -EINVAL the model is quantised already, has nothing to quantise, a wrong percentile, no calibration input, or only zeros; -EOPNOTSUPP more than one input, or one
  * that is not float; -ERANGE infinite or not-a-number values in weights or activations (which one is said); -ECANCELED by
  * progress; -ENOMEM; what @next returns.
  */

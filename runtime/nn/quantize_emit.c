@@ -48,15 +48,7 @@ static void node(struct emitter *e, enum nn_op op, const char *name, const uint3
 
 static uint32_t plain(struct emitter *e, uint32_t t)
 {
-	const struct nn_tensor *from;
-
-	if (t == NN_NOWHERE)
-		return NN_NOWHERE;
-	from = &e->from->tensors[t];
-	if (e->plain[t] == NN_NOWHERE)
-		e->plain[t] = made(e, from->data ? nn_graph_add_constant(e->to, from->name, from->type, &from->dims, from->data) :
-						   nn_graph_add_tensor(e->to, from->name, from->type, &from->dims));
-	return e->plain[t];
+	return t == NN_NOWHERE ? t : made(e, nn_copy_tensor(e->to, e->from, e->plain, t));
 }
 
 /* QuantizeLinear and DequantizeLinear behind @raw, which holds tensor @t of the plan. */
@@ -168,21 +160,6 @@ static int emit_quantised(struct emitter *e, uint32_t at, struct smartssd_error 
 	return ret;
 }
 
-static void emit_float(struct emitter *e, const struct nn_node *n)
-{
-	uint32_t *in = malloc((n->nr_in + 1ull) * sizeof(*in)), *out = malloc((n->nr_out + 1ull) * sizeof(*out));
-
-	e->failed |= !in || !out;
-	for (uint32_t i = 0; i < n->nr_in && !e->failed; i++)
-		in[i] = plain(e, n->in[i]);
-	for (uint32_t i = 0; i < n->nr_out && !e->failed; i++)
-		out[i] = plain(e, n->out[i]);
-	if (!e->failed)
-		made(e, nn_graph_add_node(e->to, n->op, n->name, in, n->nr_in, out, n->nr_out, &n->attrs));
-	free(in);
-	free(out);
-}
-
 int nn_qplan_emit(const struct nn_qplan *p, struct nn_graph **out, struct smartssd_error *err)
 {
 	const struct nn_graph *g = p->graph;
@@ -201,15 +178,15 @@ int nn_qplan_emit(const struct nn_qplan *p, struct nn_graph **out, struct smarts
 		memset(e.zero, 255, bytes);
 	}
 	for (uint32_t i = 0; i < g->nr_inputs && !e.failed; i++)
-		e.failed |= plain(&e, g->inputs[i]) == NN_NOWHERE || nn_add_input(e.to, e.plain[g->inputs[i]]);
+		e.failed |= plain(&e, g->inputs[i]) == NN_NOWHERE || nn_graph_add_input(e.to, e.plain[g->inputs[i]]);
 	for (uint32_t i = 0; i < g->nr_nodes && !e.failed && !ret; i++) {
 		if (p->kind[i] == NN_Q_QUANTISED)
 			ret = emit_quantised(&e, i, err);
 		else if (p->kind[i] == NN_Q_FLOAT)
-			emit_float(&e, &g->nodes[i]);
+			e.failed |= nn_copy_node(e.to, g, e.plain, &g->nodes[i]) != 0;
 	}
 	for (uint32_t i = 0; i < g->nr_outputs && !e.failed && !ret; i++)
-		e.failed |= plain(&e, g->outputs[i]) == NN_NOWHERE || nn_add_output(e.to, e.plain[g->outputs[i]]);
+		e.failed |= plain(&e, g->outputs[i]) == NN_NOWHERE || nn_graph_add_output(e.to, e.plain[g->outputs[i]]);
 	if (!ret && e.failed)
 		ret = nn_fail(err, -ENOMEM, "no memory for the quantised model");
 	if (!ret)

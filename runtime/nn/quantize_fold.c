@@ -10,68 +10,11 @@
  *   Identity, Dropout                   nothing
  */
 #include <math.h>
-#include <stdio.h>
 
 #include "quantize_impl.h"
 
 /* Suffixes of new tensors; none is the end of another. */
 static const char *const suffixes[] = { "_folded", "_offsets", "_pooled", NULL };
-
-void nn_namer_init(struct nn_namer *n, const struct nn_graph *g, const char *const *list)
-{
-	for (unsigned i = 0;; i++) {
-		bool taken = false;
-
-		snprintf(n->tag, sizeof(n->tag), i ? "_%u" : "", i + 1);
-		for (uint32_t t = 0; t < g->nr_tensors && !taken; t++) {
-			size_t length = strlen(g->tensors[t].name), tag = strlen(n->tag);
-
-			for (size_t s = 0; list[s] && !taken; s++) {
-				size_t suffix = strlen(list[s]);
-
-				taken = length >= suffix + tag && !strcmp(g->tensors[t].name + length - tag, n->tag) &&
-					!memcmp(g->tensors[t].name + length - tag - suffix, list[s], suffix);
-			}
-		}
-		/* There are fewer tensors than tags. */
-		if (!taken)
-			return;
-	}
-}
-
-const char *nn_namer_make(struct nn_namer *n, const char *base, const char *suffix)
-{
-	char *text;
-
-	if (asprintf(&text, "%s%s%s", base, suffix, n->tag) < 0)
-		text = NULL;
-	free(n->text);
-	n->text = text;
-	return text;
-}
-
-static int add_index(uint32_t **array, uint32_t *nr, uint32_t value)
-{
-	uint32_t *more = realloc(*array, (*nr + 1ull) * sizeof(*more));
-
-	if (!more)
-		return -ENOMEM;
-	*array = more;
-	more[(*nr)++] = value;
-	return 0;
-}
-
-int nn_add_input(struct nn_graph *g, uint32_t t)
-{
-	g->tensors[t].is_input = true;
-	return add_index(&g->inputs, &g->nr_inputs, t);
-}
-
-int nn_add_output(struct nn_graph *g, uint32_t t)
-{
-	g->tensors[t].is_output = true;
-	return add_index(&g->outputs, &g->nr_outputs, t);
-}
 
 struct folder {
 	const struct nn_graph *from;
@@ -92,15 +35,7 @@ static uint32_t made(struct folder *f, uint32_t index)
 
 static uint32_t use(struct folder *f, uint32_t t)
 {
-	const struct nn_tensor *from;
-
-	if (t == NN_NOWHERE)
-		return NN_NOWHERE;
-	from = &f->from->tensors[t];
-	if (f->map[t] == NN_NOWHERE)
-		f->map[t] = made(f, from->data ? nn_graph_add_constant(f->to, from->name, from->type, &from->dims, from->data) :
-						 nn_graph_add_tensor(f->to, from->name, from->type, &from->dims));
-	return f->map[t];
+	return t == NN_NOWHERE ? t : made(f, nn_copy_tensor(f->to, f->from, f->map, t));
 }
 
 static const struct nn_tensor *constant(const struct folder *f, const struct nn_node *n, uint32_t i)
@@ -181,7 +116,7 @@ static bool fold_weights(struct folder *f, const struct nn_node *n)
 
 	if (!w || w->dims.n < 2 || !only_output(n) || !nn_count(&w->dims))
 		return false;
-	axis = n->op == NN_CONV || (gemm && n->attrs.trans_b) ? 0 : 1;
+	axis = nn_weight_axis(n);
 	channels = w->dims.d[axis];
 	count = nn_count(&w->dims);
 	if (matmul) {
@@ -313,22 +248,6 @@ static bool mean_to_pool(struct folder *f, const struct nn_node *n)
 	return true;
 }
 
-static void copy_node(struct folder *f, const struct nn_node *n)
-{
-	uint32_t *in = malloc((n->nr_in + 1ull) * sizeof(*in)), *out = malloc((n->nr_out + 1ull) * sizeof(*out));
-
-	if (!in || !out)
-		f->failed = true;
-	for (uint32_t i = 0; i < n->nr_in && !f->failed; i++)
-		in[i] = use(f, n->in[i]);
-	for (uint32_t i = 0; i < n->nr_out && !f->failed; i++)
-		out[i] = use(f, n->out[i]);
-	if (!f->failed)
-		made(f, nn_graph_add_node(f->to, n->op, n->name, in, n->nr_in, out, n->nr_out, &n->attrs));
-	free(in);
-	free(out);
-}
-
 static void fold_node(struct folder *f, const struct nn_node *n)
 {
 	switch (n->op) {
@@ -358,7 +277,7 @@ static void fold_node(struct folder *f, const struct nn_node *n)
 		break;
 	}
 	if (!f->failed)
-		copy_node(f, n);
+		f->failed = nn_copy_node(f->to, f->from, f->map, n) != 0;
 }
 
 int nn_quantize_fold(const struct nn_graph *g, struct nn_graph **out, uint32_t *folded, struct smartssd_error *err)
@@ -373,12 +292,12 @@ int nn_quantize_fold(const struct nn_graph *g, struct nn_graph **out, uint32_t *
 	if (!f.failed)
 		memset(f.map, 255, g->nr_tensors * sizeof(*f.map));
 	for (uint32_t i = 0; i < g->nr_inputs && !f.failed; i++)
-		f.failed |= use(&f, g->inputs[i]) == NN_NOWHERE || nn_add_input(f.to, f.map[g->inputs[i]]);
+		f.failed |= use(&f, g->inputs[i]) == NN_NOWHERE || nn_graph_add_input(f.to, f.map[g->inputs[i]]);
 	for (uint32_t i = 0; i < g->nr_nodes && !f.failed; i++)
 		if (!f.gone[i])
 			fold_node(&f, &g->nodes[i]);
 	for (uint32_t i = 0; i < g->nr_outputs && !f.failed; i++)
-		f.failed |= use(&f, g->outputs[i]) == NN_NOWHERE || nn_add_output(f.to, f.map[g->outputs[i]]);
+		f.failed |= use(&f, g->outputs[i]) == NN_NOWHERE || nn_graph_add_output(f.to, f.map[g->outputs[i]]);
 	if (f.failed)
 		ret = nn_fail(err, -ENOMEM, "no memory for a copy of the model");
 	else

@@ -6,10 +6,12 @@
 #include "graph_impl.h"
 #include "quantize.h"
 
-/* ---- quantize_fold.c ---- */
+/* ---- quantize_copy.c ---- */
 
-/* A new fp32 graph that computes the same with fewer nodes. *folded: batch normalisations that went into the convolution before them. */
-int nn_quantize_fold(const struct nn_graph *graph, struct nn_graph **out, uint32_t *folded, struct smartssd_error *err);
+/* Tensor @t of @from, constants with their data, into @to; map[t] is where it is there, NN_NOWHERE before. NN_NOWHERE: no memory. */
+uint32_t nn_copy_tensor(struct nn_graph *to, const struct nn_graph *from, uint32_t *map, uint32_t t);
+/* A node as it is, with its tensors; 0 or -ENOMEM. */
+int nn_copy_node(struct nn_graph *to, const struct nn_graph *from, uint32_t *map, const struct nn_node *node);
 
 /* Names for new tensors: those of @graph with a suffix, and behind it a tag that makes all of them new (mostly empty). */
 struct nn_namer {
@@ -21,9 +23,10 @@ void nn_namer_init(struct nn_namer *namer, const struct nn_graph *graph, const c
 /* Valid until the next call, so @base is not the result of one; NULL on lack of memory. */
 const char *nn_namer_make(struct nn_namer *namer, const char *base, const char *suffix);
 
-/* Make a tensor input or output of its graph; 0 or -ENOMEM. */
-int nn_add_input(struct nn_graph *graph, uint32_t tensor);
-int nn_add_output(struct nn_graph *graph, uint32_t tensor);
+/* ---- quantize_fold.c ---- */
+
+/* A new fp32 graph that computes the same with fewer nodes. *folded: batch normalisations that went into the convolution before them. */
+int nn_quantize_fold(const struct nn_graph *graph, struct nn_graph **out, uint32_t *folded, struct smartssd_error *err);
 
 /* ---- quantize_plan.c ---- */
 

@@ -104,8 +104,8 @@ static int look(void *ctx, uint32_t tensor, const void *value)
 	/* A cut-off input would lose what the bytes of an image can say; a cut-off result, which class is the largest. */
 	c->ret = nn_range_add(&c->plan->range[tensor], value, (uint64_t)nn_count(&t->dims), c->histogram && !t->is_input && !t->is_output, &at);
 	if (c->ret == -ERANGE)
-		nn_fail(c->err, c->ret, "calibration input %u: element %llu of tensor '%.120s' is %g; check how the images are normalised, and the model's weights",
-			c->input, (unsigned long long)at, t->name, (double)((const float *)value)[at]);
+		nn_fail(c->err, c->ret, "calibration input %u: element %llu of tensor '%.120s' is %s; check how the images are normalised, and the model's weights",
+			c->input, (unsigned long long)at, t->name, isnan(((const float *)value)[at]) ? "nan" : "infinite");
 	else if (c->ret)
 		nn_fail(c->err, c->ret, "no memory for the histogram of '%.120s'", t->name);
 	return c->ret;
@@ -143,6 +143,7 @@ int nn_calibrate(struct nn_qplan *plan, const struct nn_quantize *how, uint32_t 
 	double percentile = how->percentile ? how->percentile : 99.99;
 	struct smartssd_error own = { "" };
 	struct calibration c = { .plan = plan, .histogram = percentile < 100, .err = &own };
+	const struct nn_range *range;
 	float *input = nn_alloc((uint64_t)nn_count(&t->dims) * sizeof(*input));
 	int ret = 0;
 
@@ -165,5 +166,11 @@ int nn_calibrate(struct nn_qplan *plan, const struct nn_quantize *how, uint32_t 
 	free(input);
 	if (ret < 0)
 		return ret;
-	return *inputs ? 0 : nn_fail(err, -EINVAL, "there is no calibration input; quantisation needs some that are like those to come (100 are plenty)");
+	if (!*inputs)
+		return nn_fail(err, -EINVAL, "there is no calibration input; quantisation needs some that are like those to come (100 are plenty)");
+	range = &plan->range[plan->graph->inputs[0]];
+	if (plan->bytes[plan->graph->inputs[0]] && range->lo == 0 && range->hi == 0)
+		return nn_fail(err, -EINVAL, "each element of each of the %u calibration inputs is 0: nothing says how large '%.120s' can become; give real ones",
+			       *inputs, t->name);
+	return 0;
 }

@@ -57,7 +57,7 @@ int nn_quantize_weights(const struct nn_graph *g, const struct nn_node *node, fl
 
 			if (!isfinite(v) || (bias && !isfinite(bias[c]))) {
 				nn_qweights_free(out);
-				return nn_node_fail(err, -ERANGE, node, "the weights of output channel %u are not finite", c);
+				return nn_node_fail(err, -ERANGE, node, "the weights or the bias of output channel %u are not finite", c);
 			}
 			top = v > top ? v : top;
 		}

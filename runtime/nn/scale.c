@@ -123,10 +123,10 @@ static void curve(FILE *f, const struct nn_scale *s, double most)
 		fprintf(f, "%s%.1f,%.1f", n > 1 ? " " : "", x_of(n), y_of(nn_scale_at(s, n).images_s, most));
 	fputs("\"/>\n", f);
 	for (int i = 0; i < NN_SCALE_POINTS; i++)
-		fprintf(f, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"#1f5fa8\"><title>%u cards: %.4g images/s, limit: %s</title></circle>\n",
-			x_of(s->point[i].cards), y_of(s->point[i].images_s, most), s->point[i].cards, s->point[i].images_s, nn_busy_name(s->point[i].limit));
+		fprintf(f, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"#1f5fa8\"><title>%u card%s: %.4g images/s, limit: %s</title></circle>\n",
+			x_of(s->point[i].cards), y_of(s->point[i].images_s, most), s->point[i].cards, s->point[i].cards == 1 ? "" : "s", s->point[i].images_s, nn_busy_name(s->point[i].limit));
 	if (s->saturated > NN_SCALE_CARDS)
-		fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" fill=\"#b03020\" text-anchor=\"end\">%s saturated from %u cards on</text>\n", LEFT + WIDTH - 6,
+		fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" fill=\"#b03020\" text-anchor=\"end\">%s saturated from %u cards on, beyond this plot</text>\n", LEFT + WIDTH - 6,
 			TOP + HEIGHT - 10, nn_busy_name(s->by), s->saturated);
 	if (s->saturated && s->saturated <= NN_SCALE_CARDS) {
 		double x = x_of(s->saturated);
@@ -149,7 +149,7 @@ static void plot(FILE *f, const struct nn_program *program, const struct nn_scal
 		   "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n<text x=\"%.1f\" y=\"28\" text-anchor=\"middle\" font-size=\"16\">",
 		LEFT + WIDTH + 30, TOP + HEIGHT + 60, LEFT + WIDTH / 2);
 	put_text(f, program->name);
-	fputs(": modelled throughput</text>\n", f);
+	fprintf(f, ", %s shell: modelled throughput</text>\n", program->shell == NN_SHELL_DFX ? "dfx" : "flat");
 	axes(f, most, step);
 	curve(f, s, most);
 	fputs("</svg>\n", f);

@@ -8,7 +8,7 @@
 
 /* ---- weights ---- */
 
-int exec_weights(struct nn_session *s, struct smartssd_error *err)
+int exec_weights(struct smartssd_session *s, struct smartssd_error *err)
 {
 	const struct nn_program *p = s->program;
 	int ret = 0;
@@ -33,7 +33,7 @@ int exec_weights(struct nn_session *s, struct smartssd_error *err)
 	return ret;
 }
 
-static bool on_card(const struct nn_session *s, const struct nn_layer *layer, uint32_t card)
+static bool on_card(const struct smartssd_session *s, const struct nn_layer *layer, uint32_t card)
 {
 	return layer->kind != NN_LAYER_GRAPH && layer->place == NN_ON_CARD && (!s->program->spread || layer->card % s->nr_cards == card);
 }
@@ -47,7 +47,7 @@ static void extend(uint64_t *from, uint64_t *to, uint64_t at, uint64_t bytes)
 }
 
 /* What of the weights a card's layers use. */
-static void weights_range(const struct nn_session *s, uint32_t card, uint64_t *from, uint64_t *to)
+static void weights_range(const struct smartssd_session *s, uint32_t card, uint64_t *from, uint64_t *to)
 {
 	*from = UINT64_MAX;
 	*to = 0;
@@ -64,7 +64,7 @@ static void weights_range(const struct nn_session *s, uint32_t card, uint64_t *f
 		*from = 0;
 }
 
-static int load_weights(struct nn_session *s, struct exec_card *card, struct smartssd_op *op)
+static int load_weights(struct smartssd_session *s, struct exec_card *card, struct smartssd_op *op)
 {
 	const struct nn_program *p = s->program;
 	struct smartssd_source source = { .array = { .offset = p->weights_offset, .bytes = p->weights_bytes }, .fd = s->weights_fd, .data = p->weights };
@@ -109,7 +109,7 @@ static int load_weights(struct nn_session *s, struct exec_card *card, struct sma
 
 /* ---- cards ---- */
 
-static int find_kernels(struct nn_session *s, struct exec_card *card, struct smartssd_op *op)
+static int find_kernels(struct smartssd_session *s, struct exec_card *card, struct smartssd_op *op)
 {
 	const struct nn_program *p = s->program;
 	const char *names[SMARTSSD_MAX_ARGS], *file = p->shell == NN_SHELL_DFX ? "overlay-dfx.xclbin" : "overlay-flat.xclbin";
@@ -140,81 +140,130 @@ static int find_kernels(struct nn_session *s, struct exec_card *card, struct sma
 	return 0;
 }
 
-static uint64_t slot_bytes(const struct nn_session *s, uint64_t *input_at, uint64_t *status_at)
+/* A slot's memory: activations, inputs, status words; @slot (may be NULL): where each is. */
+static uint64_t slot_bytes(const struct smartssd_session *s, const struct exec_card *card, struct exec_slot *slot)
 {
-	*input_at = align_up(s->memory.bytes, 4096);
-	*status_at = align_up(*input_at + s->batch * s->input_bytes + 2 * EXEC_ALIGN, 4096);
-	return *status_at + max_u64((uint64_t)s->program->nr_layers * EXEC_STATUS, EXEC_STATUS);
+	uint64_t at = align_up(s->memory.card_bytes, 4096);
+
+	for (uint32_t i = 0; i < s->sides && card->packs; i++) {
+		if (slot)
+			slot->input[i].at = at;
+		at += align_up(s->side_bytes + 2 * EXEC_ALIGN, 4096);
+	}
+	if (slot)
+		slot->status_at = at;
+	return at + max_u64((uint64_t)s->program->nr_layers * EXEC_STATUS, EXEC_STATUS);
 }
 
-static uint32_t slots_of_card(const struct nn_session *s)
+static uint32_t slots_of_card(const struct smartssd_session *s)
 {
 	return s->program->spread ? s->nr_workers : NN_SLOTS;
 }
 
-/* Is there memory for it all? Said before anything is read. */
-static int check_memory(struct nn_session *s, struct exec_card *card, struct smartssd_error *err)
+/* Bytes that a card needs in all; UINT64_MAX: more than there are. */
+static uint64_t card_bytes(const struct smartssd_session *s, const struct exec_card *card)
 {
-	uint64_t from, to, input, status, slot = align_up(slot_bytes(s, &input, &status), 4096), need;
-	struct smartssd_query query;
-	int ret = smartssd_query(card->dev, &query);
+	uint64_t from, to, need;
 
-	if (ret)
-		return smartssd_fail(err, ret, "%s does not answer a query: %s", smartssd_uri(card->dev), strerror(-ret));
 	weights_range(s, card->number, &from, &to);
-	if (__builtin_mul_overflow(slot, (uint64_t)slots_of_card(s), &need) || __builtin_add_overflow(need, to - from, &need) ||
-	    need > query.ddr_free)
-		return smartssd_fail(err, -ENOSPC,
-				     "model '%.80s' does not fit the memory of %s: %llu bytes of weights and %u times %llu of activations and input "
-				     "(%u image%s each), %llu are free: %s",
-				     s->program->name, smartssd_uri(card->dev), (unsigned long long)(to - from), slots_of_card(s),
-				     (unsigned long long)slot, s->batch, s->batch == 1 ? "" : "s", (unsigned long long)query.ddr_free,
-				     s->batch > s->unit ? "use a smaller batch" : "use a card with more memory, or plan it for several cards");
+	if (__builtin_mul_overflow(align_up(slot_bytes(s, card, NULL), 4096), (uint64_t)slots_of_card(s), &need) ||
+	    __builtin_add_overflow(need, align_up(to - from, 4096) + 2 * 4096, &need))
+		return UINT64_MAX;
+	return need;
+}
+
+static int too_small(const struct smartssd_session *s, const struct exec_card *card, uint64_t ddr_free, struct smartssd_error *err)
+{
+	uint64_t from, to;
+
+	weights_range(s, card->number, &from, &to);
+	return smartssd_fail(err, -ENOSPC,
+			     "model '%.80s' does not fit the memory of %s: %llu bytes of weights and %u times %llu of activations and input "
+			     "(%u image%s each), %llu are free: %s",
+			     s->program->name, smartssd_uri(card->dev), (unsigned long long)(to - from), slots_of_card(s),
+			     (unsigned long long)slot_bytes(s, card, NULL), s->batch, s->batch == 1 ? "" : "s", (unsigned long long)ddr_free,
+			     s->batch > s->unit ? "use a smaller batch" : "use a card with more memory, or plan it for several cards");
+}
+
+/*
+ * How much is read ahead: what is worth it, or less, or nothing, so that all cards have memory for it. Whether they have any for the rest is said before
+ * anything is read.
+ */
+static int share_memory(struct smartssd_session *s, struct smartssd_error *err)
+{
+	uint64_t group = s->batch * s->input_bytes;
+
+	s->sides = 2;
+	s->side_bytes = max_u64(align_up(EXEC_AHEAD + group, 4096), group);
+	for (uint32_t c = 0; c < s->nr_cards; c++) {
+		struct exec_card *card = &s->cards[c];
+		struct smartssd_query query;
+		int ret = card->used ? smartssd_query(card->dev, &query) : 0;
+
+		if (ret == -ENODEV)
+			atomic_store(&card->lost, true);
+		else if (ret)
+			return smartssd_fail(err, ret, "%s does not answer a query: %s", smartssd_uri(card->dev), strerror(-ret));
+		if (ret || !card->used)
+			continue;
+		while (card_bytes(s, card) > query.ddr_free) {
+			if (s->side_bytes > group)
+				s->side_bytes = max_u64(s->side_bytes / 2, group);
+			else if (s->sides == 2)
+				s->sides = 1;
+			else
+				return too_small(s, card, query.ddr_free, err);
+		}
+	}
 	return 0;
 }
 
-static int open_card(struct nn_session *s, struct exec_card *card, struct smartssd_error *err)
+/* A card that goes away meanwhile is lost like one that goes in mid-run. */
+static int open_card(struct smartssd_session *s, struct exec_card *card, struct smartssd_error *err)
 {
 	struct smartssd_counters now;
 	struct smartssd_op op;
 	int ret;
 
-	for (uint32_t l = 0; l < s->program->nr_layers; l++)
-		card->used |= on_card(s, &s->program->layers[l], card->number);
-	if (!card->used)
+	if (!card->used || atomic_load(&card->lost))
 		return 0;
 	ret = smartssd_op_begin(&op, card->dev, NULL, err);
-	if (ret)
-		return ret;
-	ret = find_kernels(s, card, &op);
 	if (!ret)
-		ret = check_memory(s, card, err);
+		ret = find_kernels(s, card, &op);
 	if (!ret)
 		ret = load_weights(s, card, &op);
 	if (!ret)
 		ret = smartssd_counters(card->dev, SMARTSSD_COUNT_FILE, &now);
 	if (!ret)
 		exec_add_counters(&s->weights_count, &now, &op.before);
-	return smartssd_op_end(&op, ret, NULL);
+	smartssd_op_end(&op, ret, NULL);
+	if (ret != -ENODEV)
+		return ret;
+	atomic_store(&card->lost, true);
+	return 0;
 }
 
 /* ---- workers ---- */
 
-static int open_slot(const struct nn_session *s, struct exec_slot *slot, struct smartssd_error *err)
+static int open_slot(const struct smartssd_session *s, struct exec_slot *slot, struct smartssd_error *err)
 {
 	struct smartssd_op op = { .dev = slot->card->dev, .err = err };
-	uint64_t bytes = slot_bytes(s, &slot->input_at, &slot->status_at);
+	uint64_t bytes = slot_bytes(s, slot->card, slot);
 	int ret;
 
 	memcpy(slot->kernel, slot->card->kernel, sizeof(slot->kernel));
 	slot->build = calloc(1, sizeof(*slot->build));
-	if (!slot->build || smartssd_list_create(&slot->job.list))
+	if (!slot->build || smartssd_list_create(&slot->job.list) || smartssd_list_create(&slot->ahead.list))
 		return exec_no_memory(err, "a command list");
 	ret = smartssd_op_bo(&op, bytes, "activations", &slot->bo);
+	if (ret == -ENODEV) {
+		atomic_store(&slot->card->lost, true);
+		return 0;
+	}
 	return ret == -ENOMEM ? -ENOSPC : ret;
 }
 
-static int open_worker(struct nn_session *s, struct exec_worker *w, uint32_t number, struct smartssd_error *err)
+static int open_worker(struct smartssd_session *s, struct exec_worker *w, uint32_t number, struct smartssd_error *err)
 {
 	const struct nn_program *p = s->program;
 	int ret = 0;
@@ -231,19 +280,20 @@ static int open_worker(struct nn_session *s, struct exec_worker *w, uint32_t num
 		return exec_no_memory(err, "a worker");
 	for (uint32_t c = 0; c < s->nr_cards && !ret; c++) {
 		w->slots[c].card = &s->cards[c];
-		if (s->cards[c].used && (p->spread || c == w->home))
+		if (s->cards[c].used && !atomic_load(&s->cards[c].lost) && (p->spread || c == w->home))
 			ret = open_slot(s, &w->slots[c], err);
 	}
 	return ret;
 }
 
-static void close_worker(struct nn_session *s, struct exec_worker *w)
+static void close_worker(struct smartssd_session *s, struct exec_worker *w)
 {
 	for (uint32_t c = 0; c < s->nr_cards && w->slots; c++) {
 		struct exec_slot *slot = &w->slots[c];
 		struct smartssd_op op = { .dev = s->cards[c].dev };
 
 		smartssd_op_job_free(&op, &slot->job);
+		smartssd_op_job_free(&op, &slot->ahead);
 		for (uint32_t i = 0; i < s->nr_cards; i++)
 			if (slot->import[i])
 				smartssd_bo_destroy(s->cards[c].dev, slot->import[i]);
@@ -274,12 +324,12 @@ static void close_worker(struct nn_session *s, struct exec_worker *w)
 /* ---- sessions ---- */
 
 static int check(struct smartssd_device *const *devices, uint32_t nr, const struct nn_program *p, int weights_fd,
-		 const struct nn_options *options, struct smartssd_error *err)
+		 const struct smartssd_session_options *options, struct smartssd_error *err)
 {
 	if (!nr || nr > NN_MAX_CARDS || !devices)
 		return smartssd_fail(err, -EINVAL, "%u cards: 1 to %u can run one model", nr, NN_MAX_CARDS);
-	if (!options->batch || options->batch > INT32_MAX)
-		return smartssd_fail(err, -EINVAL, "a batch of %u images: at least 1", options->batch);
+	if (options->batch > INT32_MAX)
+		return smartssd_fail(err, -EINVAL, "a batch of %u images is too large", options->batch);
 	if (p->nr_inputs != 1)
 		return smartssd_fail(err, -EOPNOTSUPP, "model '%.80s' has %u inputs: models with exactly one can be run", p->name, p->nr_inputs);
 	if (weights_fd < 0 && !p->weights && p->weights_bytes)
@@ -287,7 +337,7 @@ static int check(struct smartssd_device *const *devices, uint32_t nr, const stru
 	return smartssd_op_check_flags(err, options->io_flags);
 }
 
-static int prepare(struct nn_session *s, struct smartssd_device *const *devices, struct smartssd_error *err)
+static int prepare(struct smartssd_session *s, struct smartssd_device *const *devices, struct smartssd_error *err)
 {
 	const struct nn_program *p = s->program;
 	const struct nn_value *in = &p->values[p->inputs[0]];
@@ -317,19 +367,19 @@ static int prepare(struct nn_session *s, struct smartssd_device *const *devices,
 		s->cards[c].dev = devices[c];
 		s->cards[c].number = c;
 		pthread_mutex_init(&s->cards[c].mend, NULL);
-		for (uint32_t l = 0; l < p->nr_layers && p->spread; l++)
-			if (on_card(s, &p->layers[l], c)) {
-				used++;
-				break;
-			}
+		for (uint32_t l = 0; l < p->nr_layers; l++) {
+			s->cards[c].used |= on_card(s, &p->layers[l], c);
+			s->cards[c].packs |= on_card(s, &p->layers[l], c) && p->layers[l].kind == NN_LAYER_PACK;
+		}
+		used += s->cards[c].used;
 	}
 	/* Spread: one group in each card, and one being read. */
 	s->nr_workers = p->spread ? used + 1 : NN_SLOTS * s->nr_cards;
+	ret = share_memory(s, err);
 	for (uint32_t c = 0; c < s->nr_cards && !ret; c++)
 		ret = open_card(s, &s->cards[c], err);
 	s->workers = ret ? NULL : calloc(s->nr_workers, sizeof(*s->workers));
-	s->redo = ret ? NULL : calloc(s->nr_workers, sizeof(*s->redo));
-	if (!ret && (!s->workers || !s->redo))
+	if (!ret && !s->workers)
 		ret = exec_no_memory(err, "a session");
 	for (uint32_t i = 0; i < s->nr_workers && !ret; i++)
 		ret = open_worker(s, &s->workers[i], i, err);
@@ -337,10 +387,10 @@ static int prepare(struct nn_session *s, struct smartssd_device *const *devices,
 }
 
 int nn_session_open(struct smartssd_device *const *devices, uint32_t nr, const struct nn_program *program, int weights_fd,
-		    const struct nn_options *options, struct nn_session **out, struct smartssd_error *err)
+		    const struct smartssd_session_options *options, struct smartssd_session **out, struct smartssd_error *err)
 {
 	pthread_condattr_t attr;
-	struct nn_session *s;
+	struct smartssd_session *s;
 	int ret = check(devices, nr, program, weights_fd, options, err);
 
 	*out = NULL;
@@ -351,6 +401,8 @@ int nn_session_open(struct smartssd_device *const *devices, uint32_t nr, const s
 		return exec_no_memory(err, "a session");
 	s->program = program;
 	s->options = *options;
+	s->options.batch = options->batch ? options->batch : 1;
+	s->options.verify = options->verify != 0;
 	s->nr_cards = nr;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->weights_lock, NULL);
@@ -364,13 +416,13 @@ int nn_session_open(struct smartssd_device *const *devices, uint32_t nr, const s
 	if (!ret)
 		ret = prepare(s, devices, err);
 	if (ret)
-		nn_session_close(s);
+		smartssd_session_close(s);
 	else
 		*out = s;
 	return ret;
 }
 
-void nn_session_close(struct nn_session *s)
+void smartssd_session_close(struct smartssd_session *s)
 {
 	if (!s)
 		return;

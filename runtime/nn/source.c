@@ -30,7 +30,7 @@ static void shape_text(char *out, size_t room, uint32_t n, const uint64_t *shape
 		snprintf(out + used, room - used, "]");
 }
 
-static int check_shape(const struct nn_session *s, const struct smartssd_array *array, const struct nn_value *v, struct smartssd_error *err)
+static int check_shape(const struct smartssd_session *s, const struct smartssd_array *array, const struct nn_value *v, struct smartssd_error *err)
 {
 	uint64_t want[NN_MAX_DIMS] = { 0 };
 	char have[128], expect[128];
@@ -47,7 +47,7 @@ static int check_shape(const struct nn_session *s, const struct smartssd_array *
 	return smartssd_fail(err, -EINVAL, "the input has shape %s, but model '%.80s' takes %s as '%.80s'", have, s->program->name, expect, v->name);
 }
 
-static int check_type(struct nn_session *s, uint32_t type, const struct nn_value *v, struct smartssd_error *err)
+static int check_type(struct smartssd_session *s, uint32_t type, const struct nn_value *v, struct smartssd_error *err)
 {
 	enum nn_type given = source_type(type);
 	bool bytes = given == NN_U1 || given == NN_I1;
@@ -58,11 +58,11 @@ static int check_type(struct nn_session *s, uint32_t type, const struct nn_value
 			     s->program->name, nn_type_name(v->type), v->type == NN_F4 && s->program->nr_mean ? ", or bytes (u1, i1)" : "");
 }
 
-int exec_source_check(struct nn_session *s, const struct nn_source *source, struct smartssd_error *err)
+int exec_source_check(struct smartssd_session *s, const struct smartssd_source *source, uint64_t images, struct smartssd_error *err)
 {
 	const struct nn_program *p = s->program;
 	const struct nn_value *v = &p->values[p->inputs[0]];
-	const struct smartssd_array *array = &source->array.array;
+	const struct smartssd_array *array = &source->array;
 	uint64_t each = (uint64_t)nn_count(&v->dims) / s->unit, need;
 	bool bytes, floats = v->type == NN_F4;
 	int ret = check_shape(s, array, v, err);
@@ -71,17 +71,21 @@ int exec_source_check(struct nn_session *s, const struct nn_source *source, stru
 		ret = check_type(s, array->type, v, err);
 	if (ret)
 		return ret;
-	if (!source->images || source->images > array->shape[0])
-		return smartssd_fail(err, -EINVAL, "%llu images asked for, the input has %llu", (unsigned long long)source->images,
+	if (source->fd < 0 && !source->data)
+		return smartssd_fail(err, -EINVAL, "the input: neither a file (fd) nor host memory (data)");
+	if (!array->shape[0])
+		return smartssd_fail(err, -EINVAL, "the input holds no image: its first dimension is 0");
+	if (!images || images > array->shape[0])
+		return smartssd_fail(err, -EINVAL, "%llu images asked for, the input has %llu", (unsigned long long)images,
 				     (unsigned long long)array->shape[0]);
-	if (source->images % s->unit)
+	if (images % s->unit)
 		return smartssd_fail(err, -EINVAL,
 				     "the input has %llu images, but model '%.80s' was exported for %u at a time: give a multiple of that, or export it "
 				     "with a batch of 1 (or a dynamic one)",
-				     (unsigned long long)source->images, p->name, s->unit);
-	if (__builtin_mul_overflow(source->images, each * smartssd_type_bytes(array->type), &need) || need > array->bytes)
+				     (unsigned long long)images, p->name, s->unit);
+	if (__builtin_mul_overflow(images, each * smartssd_type_bytes(array->type), &need) || need > array->bytes)
 		return smartssd_fail(err, -EINVAL, "the input has %llu bytes, too few for %llu images", (unsigned long long)array->bytes,
-				     (unsigned long long)source->images);
+				     (unsigned long long)images);
 	bytes = floats && array->type != SMARTSSD_F4;
 	s->convert = false;
 	memcpy(s->pack, p->layers, p->nr_layers * sizeof(*s->pack));
@@ -102,17 +106,17 @@ int exec_source_check(struct nn_session *s, const struct nn_source *source, stru
 }
 
 /* The source's bytes of the group's images. */
-static uint64_t source_bytes(const struct nn_session *s)
+static uint64_t source_bytes(const struct smartssd_session *s)
 {
 	const struct nn_value *v = &s->program->values[s->program->inputs[0]];
 
-	return (uint64_t)nn_count(&v->dims) / s->unit * smartssd_type_bytes(s->source->array.array.type);
+	return (uint64_t)nn_count(&v->dims) / s->unit * smartssd_type_bytes(s->source->array.type);
 }
 
 int exec_source_raw(struct exec_worker *w)
 {
-	const struct nn_session *s = w->s;
-	const struct smartssd_source *from = &s->source->array;
+	const struct smartssd_session *s = w->s;
+	const struct smartssd_source *from = s->source;
 	uint64_t each = source_bytes(s), bytes = w->images * each;
 	int ret = 0;
 
@@ -137,7 +141,7 @@ int exec_source_raw(struct exec_worker *w)
 
 int exec_source_plain(struct exec_worker *w)
 {
-	const struct nn_session *s = w->s;
+	const struct smartssd_session *s = w->s;
 	const struct nn_program *p = s->program;
 	const struct nn_value *v = &p->values[p->inputs[0]];
 	uint64_t bytes = w->images * source_bytes(s), channels, plane;
@@ -153,7 +157,7 @@ int exec_source_plain(struct exec_worker *w)
 	if (!to)
 		return exec_no_memory(&w->err, "the input");
 	w->input_there = true;
-	if (source_type(s->source->array.array.type) == v->type) {
+	if (source_type(s->source->array.type) == v->type) {
 		memcpy(to, w->raw, bytes);
 		return 0;
 	}
@@ -162,7 +166,7 @@ int exec_source_plain(struct exec_worker *w)
 	plane = max_u64((uint64_t)nn_count(&v->dims) / (uint64_t)v->dims.d[0] / channels, 1);
 	for (uint64_t i = 0; i < bytes; i++) {
 		uint32_t c = (uint32_t)(i / plane % channels);
-		float byte = s->source->array.array.type == SMARTSSD_I1 ? (float)(int8_t)w->raw[i] : (float)w->raw[i];
+		float byte = s->source->array.type == SMARTSSD_I1 ? (float)(int8_t)w->raw[i] : (float)w->raw[i];
 
 		c = c < p->nr_mean ? c : p->nr_mean - 1;
 		to[i] = (byte * p->input_scale - p->mean[c]) / p->std[c];

@@ -132,6 +132,11 @@ static void shift_cuts(struct trial *t, uint8_t *place, struct nn_total *best)
 	}
 }
 
+static bool feasible(const struct ranges *r, uint32_t ranges)
+{
+	return !isinf(r->best[ranges * (r->nr + 1) + r->nr]);
+}
+
 /* Of up to so many ranges the best; no more cards than help. */
 static int best_ranges(struct ranges *r, uint8_t *place, struct nn_total *total)
 {
@@ -141,7 +146,7 @@ static int best_ranges(struct ranges *r, uint8_t *place, struct nn_total *total)
 
 	for (t.nr = 1; t.nr <= r->cards; t.nr++) {
 		cut(r, t.nr);
-		if (isinf(r->best[t.nr * width + r->nr]))
+		if (!feasible(r, t.nr))
 			continue;
 		t.cut[t.nr] = r->nr;
 		for (uint32_t c = t.nr; c; c--)
@@ -160,28 +165,52 @@ static int best_ranges(struct ranges *r, uint8_t *place, struct nn_total *total)
 	return 0;
 }
 
-int plan_spread(struct plan_net *net, uint32_t cards, uint8_t *place, struct nn_total *total)
+static int open_ranges(struct ranges *r, struct plan_net *net, uint32_t cards)
 {
 	uint32_t width = net->nr + 1;
-	struct ranges r = { .net = net, .cards = cards, .nr = net->nr };
-	int ret = 0;
 
-	r.compute = calloc(width, sizeof(*r.compute));
-	r.link = calloc(width, sizeof(*r.link));
-	r.out = calloc(width, sizeof(*r.out));
-	r.best = calloc((cards + 1ull) * width, sizeof(*r.best));
-	r.from = calloc((cards + 1ull) * width, sizeof(*r.from));
-	if (!r.compute || !r.link || !r.out || !r.best || !r.from) {
-		ret = -ENOMEM;
-		goto out;
-	}
-	set_cuts(&r);
-	ret = best_ranges(&r, place, total);
-out:
-	free(r.compute);
-	free(r.link);
-	free(r.out);
-	free(r.best);
-	free(r.from);
+	*r = (struct ranges){ .net = net, .cards = cards, .nr = net->nr };
+	r->compute = calloc(width, sizeof(*r->compute));
+	r->link = calloc(width, sizeof(*r->link));
+	r->out = calloc(width, sizeof(*r->out));
+	r->best = calloc((cards + 1ull) * width, sizeof(*r->best));
+	r->from = calloc((cards + 1ull) * width, sizeof(*r->from));
+	if (!r->compute || !r->link || !r->out || !r->best || !r->from)
+		return -ENOMEM;
+	set_cuts(r);
+	return 0;
+}
+
+static void close_ranges(struct ranges *r)
+{
+	free(r->compute);
+	free(r->link);
+	free(r->out);
+	free(r->best);
+	free(r->from);
+}
+
+int plan_spread(struct plan_net *net, uint32_t cards, uint8_t *place, struct nn_total *total)
+{
+	struct ranges r;
+	int ret = open_ranges(&r, net, cards);
+
+	if (!ret)
+		ret = best_ranges(&r, place, total);
+	close_ranges(&r);
 	return ret;
+}
+
+uint32_t plan_spread_least(struct plan_net *net)
+{
+	uint32_t found = 0;
+	struct ranges r;
+
+	if (!open_ranges(&r, net, NN_MAX_CARDS))
+		for (uint32_t n = 1; n <= NN_MAX_CARDS && !found; n++) {
+			cut(&r, n);
+			found = feasible(&r, n) ? n : 0;
+		}
+	close_ranges(&r);
+	return found;
 }

@@ -3,7 +3,7 @@
  * .ssp files, little-endian:
  *
  *      0  "SMARTSSP"
- *      8  u32 version (1), u32 bytes of this header (4096)
+ *      8  u32 version (2), u32 bytes of this header (4096)
  *     16  u64 offset (4096) and u64 bytes of the description
  *     32  u64 offset (a multiple of 4096) and u64 bytes of the weights, with which the file ends
  *     48  SHA-256 of the description
@@ -21,7 +21,7 @@
 #include "program_impl.h"
 
 #define MAGIC	"SMARTSSP"
-#define VERSION 1u
+#define VERSION 2u
 #define PAGE	4096u
 #define HASH	32u
 /* Memory that unpacking may take beyond the description's own size; what a description can ask for is limited by it. */
@@ -334,7 +334,7 @@ static int get_pack(struct nn_pack_layer *to, const NnSsp__Pack *from)
 
 static int get_text(char **to, const char *from)
 {
-	*to = strdup(from ? from : "");
+	*to = nn_printable(from ? from : "");
 	return *to ? 0 : -ENOMEM;
 }
 
@@ -571,7 +571,7 @@ out:
 int nn_ssp_load(const char *path, bool weights, struct nn_program **out, int *fd, struct smartssd_error *err)
 {
 	struct smartssd_error why = { "" };
-	int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), ret;
+	int file = smartssd_open_read(path), ret;
 
 	*out = NULL;
 	if (file < 0)

@@ -131,7 +131,7 @@ static int try_choice(const struct conv_space *s, const struct conv_cut *cut, st
 		return 0;
 	if (smartssd_grow(&f->choices, &f->room, f->nr + 1ull, 256, sizeof(*f->choices)))
 		return -1;
-	c.steps = div_up(s->t.rows, cut->rows) * s->t.images * div_up(s->t.filters, c.tile.filters) * div_up(s->t.channels, c.tile.channels);
+	c.steps = div_up(s->t.rows, cut->rows) * min_u64(s->t.images, 5) * div_up(s->t.filters, c.tile.filters) * div_up(s->t.channels, c.tile.channels);
 	f->choices[f->nr++] = c;
 	return 0;
 }
@@ -156,6 +156,16 @@ static int try_cut(const struct conv_space *s, const struct conv_cut *cut, struc
 	return 0;
 }
 
+/* Cycles of a job of several images, in which weights may stay from image to image: only that tells the two orders apart when one tile has all rows. */
+static uint64_t cycles_of_more(const uint32_t *scalars, const struct nn_tile *tile)
+{
+	struct nn_conv_args t;
+
+	conv_arguments(scalars, tile, &t);
+	t.images = (uint32_t)min_u64(4ull * t.images, UINT32_MAX);
+	return nn_conv_check_shape(&t) || nn_conv_check_tiles(&t) ? UINT64_MAX : nn_conv_cost(&t).cycles;
+}
+
 /* Of those that need few enough bytes the fastest. */
 static bool fastest(const uint32_t *scalars, const struct conv_found *f, struct nn_tile *out)
 {
@@ -172,7 +182,9 @@ static bool fastest(const uint32_t *scalars, const struct conv_found *f, struct 
 		steps += c->steps;
 		if (TILE_CONV_COST(scalars, &c->tile, &cost))
 			continue;
-		if (cost.cycles < best.cycles || (cost.cycles == best.cycles && cost.bytes < best.bytes)) {
+		if (cost.cycles < best.cycles || (cost.cycles == best.cycles && cost.bytes < best.bytes) ||
+		    (cost.cycles == best.cycles && cost.bytes == best.bytes && c->tile.w_stationary &&
+		     cycles_of_more(scalars, &c->tile) < cycles_of_more(scalars, out))) {
 			best = cost;
 			*out = c->tile;
 		}

@@ -58,7 +58,7 @@ static void thread_name(const struct exec_card *card, uint32_t thread, uint32_t 
 		snprintf(out, room, "CU %u%s", thread - EXEC_TRACK_CU, more);
 }
 
-static void put_event(FILE *f, const struct nn_session *s, const struct exec_event *e, uint32_t tid)
+static void put_event(FILE *f, const struct smartssd_session *s, const struct exec_event *e, uint32_t tid)
 {
 	static const char *const kinds[] = { "read", "copy", "host", "run" };
 	uint32_t kind = e->thread < EXEC_TRACK_CU ? e->thread : 3;
@@ -79,7 +79,7 @@ static void put_event(FILE *f, const struct nn_session *s, const struct exec_eve
 }
 
 /* Events of one card and thread, in order of their starts. */
-static int put_track(FILE *f, const struct nn_session *s, const struct exec_event *e, uint64_t nr)
+static int put_track(FILE *f, const struct smartssd_session *s, const struct exec_event *e, uint64_t nr)
 {
 	const struct exec_card *card = &s->cards[e->card];
 	uint64_t *busy = NULL; /* until when each lane is */
@@ -105,7 +105,7 @@ static int put_track(FILE *f, const struct nn_session *s, const struct exec_even
 	return 0;
 }
 
-static int put_all(FILE *f, const struct nn_session *s, const struct exec_event *events, uint64_t nr)
+static int put_all(FILE *f, const struct smartssd_session *s, const struct exec_event *events, uint64_t nr)
 {
 	uint64_t next;
 	char name[256];
@@ -128,7 +128,7 @@ static int put_all(FILE *f, const struct nn_session *s, const struct exec_event 
 	return ret;
 }
 
-int nn_session_timeline(struct nn_session *s, const char *path, struct smartssd_error *err)
+int smartssd_session_timeline(struct smartssd_session *s, const char *path, struct smartssd_error *err)
 {
 	struct exec_event *all;
 	struct smartssd_whole w;
@@ -139,7 +139,7 @@ int nn_session_timeline(struct nn_session *s, const char *path, struct smartssd_
 	int ret;
 
 	if (!s->options.timeline)
-		return smartssd_fail(err, -EINVAL, "%s: this session keeps no timeline (nn_options.timeline)", path);
+		return smartssd_fail(err, -EINVAL, "%s: this session keeps no timeline (smartssd_session_options.timeline)", path);
 	for (uint32_t i = 0; i < s->nr_workers; i++)
 		nr += s->workers[i].nr_events;
 	all = malloc((nr + 1) * sizeof(*all));

@@ -16,7 +16,7 @@ static int32_t number(const struct nn_value *v, uint8_t byte)
 }
 
 /* Is (@image, @layer) before what was found so far? */
-static bool earlier(const struct nn_difference *d, uint64_t image, uint32_t layer)
+static bool earlier(const struct smartssd_difference *d, uint64_t image, uint32_t layer)
 {
 	return !d->found || image < d->image || (image == d->image && layer < d->layer);
 }
@@ -31,7 +31,7 @@ static void compare(struct exec_worker *w, uint32_t l, const struct nn_value *v,
 	for (i = 0; c->card[i] == c->reference[i]; i++)
 		;
 	if (earlier(&w->difference, w->image + i / each, l))
-		w->difference = (struct nn_difference){
+		w->difference = (struct smartssd_difference){
 			.found = true,
 			.layer = l,
 			.image = w->image + i / each,
@@ -43,7 +43,7 @@ static void compare(struct exec_worker *w, uint32_t l, const struct nn_value *v,
 
 static int check_layer(struct exec_worker *w, uint32_t l, const struct check *c)
 {
-	const struct nn_session *s = w->s;
+	const struct smartssd_session *s = w->s;
 	const struct nn_program *p = s->program;
 	const struct nn_layer *layer = &s->pack[l];
 	const struct nn_value *v = &p->values[layer->out];
@@ -66,7 +66,7 @@ static int check_layer(struct exec_worker *w, uint32_t l, const struct check *c)
 
 int exec_verify(struct exec_worker *w)
 {
-	const struct nn_session *s = w->s;
+	const struct smartssd_session *s = w->s;
 	const struct nn_program *p = s->program;
 	uint64_t most = 1, read = w->host_read_bytes;
 	struct check c;

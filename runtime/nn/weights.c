@@ -31,7 +31,7 @@ uint64_t lower_room(struct lower *l, uint64_t bytes)
 
 uint32_t lower_weights_channels(const struct lower_weights *w)
 {
-	return (uint32_t)align_up((uint64_t)w->merge * w->channels * (w->unfold ? w->kernel[1] : 1), NN_LANES);
+	return w->times * (uint32_t)align_up((uint64_t)w->merge * w->channels * (w->unfold ? w->kernel[1] : 1), NN_LANES);
 }
 
 uint32_t lower_weights_filters(const struct lower_weights *w)
@@ -57,26 +57,6 @@ static int32_t weight(const struct lower_weights *w, uint32_t filter, uint64_t i
 	return v - zero_of(w, filter);
 }
 
-static float scale_of(const struct lower_weights *w, uint32_t filter)
-{
-	return w->scale[w->nr_scale > 1 ? filter : 0];
-}
-
-/* In units of x_scale * w_scale; NaN or anything when there is no such number. */
-static double bias(const struct lower_weights *w, uint32_t filter)
-{
-	float unit = w->x_scale * scale_of(w, filter), own;
-	int32_t b;
-
-	if (!w->bias)
-		return 0;
-	if (w->bias_float)
-		return rint((double)((const float *)w->bias)[filter] / unit);
-	b = ((const int32_t *)w->bias)[filter];
-	own = w->bias_scale ? w->bias_scale[w->nr_bias_scale > 1 ? filter : 0] : unit;
-	return own == unit ? b : rint((double)b * own / unit);
-}
-
 static double whole_bias(const struct lower_weights *w, uint32_t filter)
 {
 	uint64_t n = (uint64_t)w->channels * w->kernel[0] * w->kernel[1];
@@ -84,14 +64,15 @@ static double whole_bias(const struct lower_weights *w, uint32_t filter)
 
 	for (uint64_t i = 0; i < n; i++)
 		sum += weight(w, filter, i);
-	return bias(w, filter) - (double)((int64_t)w->x_zero * sum); /* exact: below 2^53 */
+	return (w->bias ? w->bias[filter] : 0) - (double)((int64_t)w->x_zero * sum); /* exact: below 2^53; NaN when the bias is no number in its units */
 }
 
-bool lower_weights_fit(const struct lower_weights *w, struct smartssd_error *why)
+bool lower_weights_fit(struct lower_weights *w, struct smartssd_error *why)
 {
 	uint64_t n = (uint64_t)w->channels * w->kernel[0] * w->kernel[1];
 	uint64_t filters = (uint64_t)w->groups * w->filters;
 
+	w->times = 1;
 	if (n > NN_MAX_TERMS) {
 		smartssd_fail(why, -EFBIG, "a sum of %llu products could overflow, %u cannot", (unsigned long long)n, NN_MAX_TERMS);
 		return false;
@@ -102,10 +83,7 @@ bool lower_weights_fit(const struct lower_weights *w, struct smartssd_error *why
 		for (uint64_t i = 0; i < n && (w->type == NN_U1 || w->zero); i++) {
 			int32_t v = weight(w, f, i);
 
-			if (v < -128 || v > 127) {
-				smartssd_fail(why, -ERANGE, "a weight minus its zero point does not fit int8");
-				return false;
-			}
+			w->times = (uint32_t)max_u64(w->times, v > 2 * INT8_MAX ? 3 : v < INT8_MIN || v > INT8_MAX ? 2 : 1);
 		}
 		if (!(b >= INT32_MIN && b <= INT32_MAX)) {
 			smartssd_fail(why, -ERANGE, "the bias of filter %u does not fit int32", f);
@@ -115,10 +93,19 @@ bool lower_weights_fit(const struct lower_weights *w, struct smartssd_error *why
 	return true;
 }
 
+/* What of a weight the next of the input's copies takes. */
+static int8_t share(int32_t *weight)
+{
+	int32_t v = *weight < INT8_MIN ? INT8_MIN : *weight > INT8_MAX ? INT8_MAX : *weight;
+
+	*weight -= v;
+	return (int8_t)v;
+}
+
 static void put_coef(uint8_t *at, const struct lower_weights *w, uint32_t filter)
 {
 	int32_t b = (int32_t)whole_bias(w, filter);
-	float mult = mac_multiplier(w->x_scale, scale_of(w, filter), w->y_scale);
+	float mult = mac_multiplier(w->x_scale, lower_weight_scale(w, filter), w->y_scale);
 
 	memcpy(at, &b, 4);
 	memcpy(at + 4, &mult, 4);
@@ -128,7 +115,7 @@ static void put_coef(uint8_t *at, const struct lower_weights *w, uint32_t filter
 int lower_weights_conv(struct lower *l, const struct lower_layer *c, struct nn_layer *layer)
 {
 	const struct lower_weights *w = &c->w;
-	uint32_t groups = w->groups / w->merge, channels = lower_weights_channels(w), filters = lower_weights_filters(w);
+	uint32_t groups = w->groups / w->merge, channels = lower_weights_channels(w), filters = lower_weights_filters(w), copy = channels / w->times;
 	uint32_t wide = w->unfold ? 1 : w->kernel[1], taps = w->kernel[0] * wide;
 	uint64_t group_bytes = (uint64_t)filters * channels * taps;
 
@@ -150,8 +137,10 @@ int lower_weights_conv(struct lower *l, const struct lower_layer *c, struct nn_l
 					for (uint32_t kw = 0; kw < w->kernel[1]; kw++, i++) {
 						uint32_t tap = w->unfold ? kh : kh * wide + kw;
 						uint32_t at = w->unfold ? kw * w->channels + ch : first + ch;
+						int32_t v = weight(w, filter, i);
 
-						to[nn_weight_at(taps, channels, f, tap, at)] = (uint8_t)weight(w, filter, i);
+						for (uint32_t k = 0; k < w->times; k++)
+							to[nn_weight_at(taps, channels, f, tap, k * copy + at)] = (uint8_t)share(&v);
 					}
 			put_coef(l->p->weights + layer->coef_at + ((uint64_t)g * filters + f) * NN_CONV_COEF_WORDS * 4, w, filter);
 		}
@@ -199,5 +188,40 @@ int lower_weights_lut(struct lower *l, const struct lower_layer *c, struct nn_la
 			real = real - p->mean[ch];
 			*to = (uint8_t)lower_quantise(&c->q, real / p->std[ch]);
 		}
+	return 0;
+}
+
+/* Position of a constant's element for pixel (@y, @x) and channel @ch of an image with dimensions @out; shapes are aligned at the right. */
+static uint64_t broadcast_at(const struct nn_dims *dims, const struct nn_dims *out, uint32_t y, uint32_t x, uint32_t ch)
+{
+	const uint32_t index[5][4] = { [2] = { 0, ch }, [3] = { 0, x, ch }, [4] = { 0, ch, y, x } };
+	uint64_t at = 0;
+
+	for (uint32_t i = 0; i < dims->n; i++)
+		at = at * (uint64_t)dims->d[i] + (dims->d[i] == 1 ? 0 : index[out->n][out->n - dims->n + i]);
+	return at;
+}
+
+/* A float constant, whose elements are all the same, is 1 times that; lower_match.c has made the multiplier of it. */
+int lower_weights_constant(struct lower *l, const struct lower_layer *c, struct nn_layer *layer)
+{
+	const struct nn_tensor *t = lower_tensor(l, c->constant);
+	const struct nn_dims *out = &l->g->tensors[l->g->nodes[c->main].out[0]].dims;
+	const struct nn_value *v = &l->p->values[layer->out];
+	bool one = t->type == NN_F4 || lower_per_channel(&t->dims, out, lower_channel_axis(out));
+	uint32_t h = one ? 1 : v->h, w = one ? 1 : v->w;
+
+	layer->w_bytes = (uint64_t)h * w * v->channels;
+	layer->w_at = lower_room(l, layer->w_bytes);
+	if (layer->w_at == UINT64_MAX)
+		return -ENOMEM;
+	for (uint32_t y = 0; y < h; y++)
+		for (uint32_t x = 0; x < w; x++)
+			for (uint32_t ch = 0; ch < v->c; ch++) {
+				const uint8_t *from = (const uint8_t *)t->data + (t->type == NN_F4 ? 0 : broadcast_at(&t->dims, out, y, x, ch));
+
+				l->p->weights[layer->w_at + ((uint64_t)y * w + x) * v->channels + ch] =
+					t->type == NN_F4 ? 1 : t->type == NN_I1 ? *from ^ 128 : *from;
+			}
 	return 0;
 }

@@ -109,6 +109,38 @@ run run "$tmp/m.ssp" --input "$tmp/folder" --output "$tmp/f.npy" --verify
 exits 0 "a folder of pictures, verified"
 said out "the same as the reference" "  and it says so"
 judge "  the same scores" "(np.load('f.npy') == np.load('y.npy')[:20]).all()"
+# Not all of them bytes: pictures, an array of bytes and one of values, and what is no image
+mkdir "$tmp/mixed"
+cp "$tmp"/folder/* "$tmp/mixed/" && echo "no image" >"$tmp/mixed/README"
+judge "a folder of all kinds" "[np.save('mixed/y.npy', np.load('x.npy')[20]), np.save('mixed/z.npy', (np.load('x.npy')[21:22].astype(np.float32) *
+	np.float32(1 / 255) - np.float32(0.5)) / np.float32(0.25))]"
+run run "$tmp/m.ssp" --input "$tmp/mixed" --output "$tmp/f.npy" --batch 65536 --device emu:ddr=16M
+exits 0 "  run, with a batch larger than that"
+judge "  the same classes" "(np.load('f.npy').argmax(1) == np.load('y.npy')[:22].argmax(1)).mean() > 0.9"
+judge "  and one of another size" "[np.save('mixed/zz.npy', np.zeros((3, 16, 16), np.uint8))]"
+run run "$tmp/m.ssp" --input "$tmp/mixed" --output "$tmp/n.npy"
+refused 1 "mixed/zz.npy" "  is named"
+# The other overlay
+run compile "$tmp/q.onnx" --shell dfx --output "$tmp/dfx.ssp"
+exits 0 "compile --shell dfx"
+run run "$tmp/dfx.ssp" --input "$tmp/folder" --output "$tmp/z.npy" --verify --json
+exits 0 "  run --verify"
+cp "$tmp/out" "$tmp/r.json"
+judge "  the same scores" "(np.load('z.npy') == np.load('y.npy')[:20]).all()"
+judge "  all layers were compared" "(lambda r: r['agrees'] and r['verified'] > 100000)(json.load(open('r.json')))"
+run run "$tmp/dfx.ssp" --input "$tmp/folder" --output "$tmp/z.npy" --shell flat
+judge "  on the flat shell, too" "(np.load('z.npy') == np.load('y.npy')[:20]).all()"
+
+# A damaged file of weights: found before anything is compared with it
+"$python" - "$tmp/m.ssp" "$tmp/bad.ssp" <<-'END'
+	import sys
+	data = bytearray(open(sys.argv[1], 'rb').read())
+	data[-100] ^= 1
+	open(sys.argv[2], 'wb').write(data)
+END
+run run "$tmp/bad.ssp" --input "$tmp/folder" --output "$tmp/n.npy" --verify
+refused 1 "SHA-256" "--verify of a damaged model"
+
 # Values instead of bytes: what the card makes of bytes is what NumPy makes of them
 judge "pictures as floats" "[np.save('v.npy', (np.load('x.npy')[:20].astype(np.float32) * np.float32(1 / 255) - np.float32(0.5)) / np.float32(0.25))]"
 run run "$tmp/m.ssp" --input "$tmp/v.npy" --output "$tmp/f.npy" --verify
@@ -126,8 +158,8 @@ judge "a timeline that Perfetto takes: complete events, named processes and thre
 
 # Reads of later images while earlier ones are computed, on one card
 run run "$tmp/m.ssp" --input "$tmp/x.npy" --output "$tmp/z.npy" --timeline "$tmp/t.json"
-judge "reading overlaps computing" "(lambda x: (lambda reads, ends: len(reads) == $nr and sum(any(ends[i] > r['ts'] for i in ends if i < r['args']['first_image'])
-	for r in reads) > $nr / 2)([e for e in x if e['cat'] == 'read'],
+judge "reading overlaps computing" "(lambda x: (lambda reads, ends: sum(r['args']['images'] for r in reads) == $nr and
+	sum(r['args']['images'] for r in reads if any(ends[i] > r['ts'] for i in ends if i < r['args']['first_image'])) > $nr / 2)([e for e in x if e['cat'] == 'read'],
 	{i: max(e['ts'] + e['dur'] for e in x if e['cat'] == 'run' and e['args']['first_image'] == i) for i in range($nr)}))
 	([e for e in json.load(open('t.json')) if e['ph'] == 'X'])"
 
@@ -160,6 +192,48 @@ run run --input "$tmp/x.npy" "${no[@]}"
 refused 2 ".ssp" "no model"
 run run "$tmp/m.ssp" "${no[@]}"
 refused 2 "--input" "no input"
+cp "$tmp/x.npy" "$tmp/x2.npy" && cp "$tmp/m.ssp" "$tmp/m2.ssp" && ln -s x2.npy "$tmp/link.npy"
+run run "$tmp/m2.ssp" --input "$tmp/x2.npy" --output "$tmp/link.npy"
+refused 1 "is the input" "the input as output, by another name"
+run run "$tmp/m2.ssp" --input "$tmp/x2.npy" --output "$tmp/m2.ssp"
+refused 1 "is the model" "the model as output"
+run run "$tmp/m2.ssp" --input "$tmp/x2.npy" "${no[@]}" --timeline "$tmp/x2.npy"
+refused 1 "is the input" "the input as timeline"
+run run "$tmp/m2.ssp" --input "$tmp/x2.npy" "${no[@]}" --timeline "$tmp/n.npy"
+refused 1 "is also the output" "output and timeline in one file"
+cmp -s "$tmp/x.npy" "$tmp/x2.npy" && cmp -s "$tmp/m.ssp" "$tmp/m2.ssp"
+ok $? "  and they are as they were"
+mkfifo "$tmp/pipe"
+run run "$tmp/m.ssp" --input "$tmp/pipe" "${no[@]}"
+refused 1 "is a pipe" "a pipe as input"
+judge "no image" "[np.save('none.npy', np.zeros((0, 3, 32, 32), np.uint8))]"
+run run "$tmp/m.ssp" --input "$tmp/none.npy" "${no[@]}"
+refused 1 "no image" "an array without images"
+run run "$tmp/m.ssp" --input "$tmp/x.npy" "${no[@]}" --cards 49
+refused 2 "48" "more cards than there can be"
+run run "$tmp/m.ssp" --input "$tmp/x.npy" "${no[@]}" --cards 2 --device /dev/smartssd97
+refused 1 "/dev/smartssd97" "more cards than there are"
+# A drive that is full
+mkdir "$tmp/full"
+if unshare -m mount -t tmpfs -o size=4k none "$tmp/full" 2>/dev/null; then
+	unshare -m sh -c 'mount -t tmpfs -o size=4k none "$1" && "$2" run "$3" --input "$4" --output "$1/y.npy"; code=$?; ls -A "$1"; exit $code' sh "$tmp/full" "$tool" \
+		"$tmp/m.ssp" "$tmp/x.npy" >"$tmp/out" 2>"$tmp/err"
+	code=$?
+	refused 1 "No space left" "no room for the output, and no part of it left behind"
+else
+	skip "no room for the output" "no right to mount a small tmpfs"
+fi
+# Interrupted in the middle: no file, and no part of one
+judge "many pictures" "[np.save('many.npy', np.tile(np.load('x.npy'), (30, 1, 1, 1)))]"
+mkdir "$tmp/interrupted"
+"$tool" run "$tmp/m.ssp" --input "$tmp/many.npy" --output "$tmp/interrupted/y.npy" --verify >"$tmp/out" 2>"$tmp/err" &
+sleep 0.5
+kill -TERM $!
+wait $!
+code=$?
+exits 143 "ended by a signal"
+[ -z "$(ls -A "$tmp/interrupted")" ]
+ok $? "  nothing is left behind"
 [ ! -e "$tmp/n.npy" ]
 ok $? "none of these wrote anything"
 finish

@@ -14,7 +14,7 @@ $(B)/tests/emu/test_emu: $(EMU_TEST:%.c=$(B)/san/%.o) $(EMU_SRC:%.c=$(B)/san/%.o
 	@mkdir -p $(@D)
 	$(CC) $(SAN) -Wl,--wrap=pread,--wrap=pwrite $^ -lcheck -lsubunit -lrt $(LIB_LIBS) -o $@
 
-$(B)/tests/emu/test_threads: $(patsubst %.c,$(B)/tsan/%.o,tests/emu/threads.c tests/emu/util.c $(EMU_SRC)) \
+$(B)/tests/emu/test_threads: $(patsubst %.c,$(B)/tsan/%.o,tests/emu/threads.c tests/emu/clone.c tests/emu/util.c $(EMU_SRC)) \
 		$(CARD_SRC:%.c=$(B)/tsan/%.o) $(CORE_SRC:%.c=$(B)/tsan/%.o)
 	@mkdir -p $(@D)
 	$(CC) -fsanitize=thread -Wl,--wrap=clone $^ -lcheck -lsubunit -lrt $(LIB_LIBS) -o $@

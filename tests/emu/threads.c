@@ -3,26 +3,12 @@
  * Many threads on one embedded card, built with ThreadSanitizer: each submits lists of its own and waits for them; some wait
  * for whichever job is done first, one polls, one makes and drops BOs, exports and imports. A data race ends the program.
  */
-#include <dlfcn.h>
 #include <pthread.h>
 #include "../tap.h"
 #include "emu_test.h"
 
 #define THREADS 4
 #define ROUNDS	300
-
-/*
- * Worker processes are cloned with our memory until they exec. ThreadSanitizer's own clone() takes that child for a fork and
- * lets it scribble in the parent's state; so the card gets the C library's (the linker's --wrap).
- */
-int __wrap_clone(int (*fn)(void *), void *stack, int flags, void *arg, int *pidfd, void *tls, void *ctid);
-int __wrap_clone(int (*fn)(void *), void *stack, int flags, void *arg, int *pidfd, void *tls, void *ctid)
-{
-	int (*real)(int (*)(void *), void *, int, void *, ...);
-
-	*(void **)&real = dlsym(dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD), "clone");
-	return real(fn, stack, flags, arg, pidfd, tls, ctid);
-}
 
 static struct emu *emu;
 static struct smartssd_bo shared;

@@ -56,6 +56,11 @@ int main(int argc, char **argv)
 	}
 	each = images.bytes / images.shape[0];
 	area = nr > 1 ? each / nr : each;
+	for (int m = 0; m < 2; m++)
+		if (g[m]->nr_inputs != 1 || (uint64_t)nn_count(&g[m]->tensors[g[m]->inputs[0]].dims) != each) {
+			fprintf(stderr, "%s: its input is not one of these pictures\n", argv[1 + m]);
+			return 1;
+		}
 	input = aligned_alloc(64, (each * sizeof(*input) + 63) / 64 * 64);
 	for (uint64_t i = 0; i < images.shape[0]; i++) {
 		int best[2];

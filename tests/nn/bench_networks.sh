@@ -50,6 +50,11 @@ awk -v n="$images" -v s="$best" -v r="$read" -v c="$compute" -v l="$link" 'BEGIN
 	printf "resnet50_host_link_bytes %.0f   per image, of 150528 bytes of input; target 8192\n", l }'
 resnet50=$best
 
+# The price of --verify: all layers once more with the reference, and their outputs copied out.
+random_images 1 "$tmp/one.npy"
+"${one[@]}" "$tool" run "$tmp/r50.ssp" --input "$tmp/one.npy" --output "$tmp/y.npy" --device emu: --verify --json >"$tmp/r.json" || exit 1
+echo "resnet50_verify_seconds $(field seconds)   one image, $(field verified) values compared with the reference"
+
 # Reading and computing at once need a core each: not on one. Enough images that beginning and end, where nothing overlaps, count little.
 many=${STEM_IMAGES:-4000}
 "$make_model" stem --form qdq --seed 1 -o "$tmp/stem.onnx" && "$tool" compile "$tmp/stem.onnx" --output "$tmp/stem.ssp" >/dev/null || exit 1

@@ -136,7 +136,8 @@ struct byte_tensor build_input(struct build *b, enum build_input kind, enum nn_t
 }
 
 /* Constant weights with quantisation parameters; *scale: of the first filter. */
-static void weights(struct build *b, enum nn_type type, const struct nn_dims *dims, uint32_t filters, bool per_filter, uint32_t out[3], float *scales)
+static void weights(struct build *b, enum nn_type type, bool wide, const struct nn_dims *dims, uint32_t filters, bool per_filter, uint32_t out[3],
+		    float *scales)
 {
 	int64_t n = nn_count(dims);
 	uint8_t *data = malloc((size_t)n);
@@ -147,11 +148,11 @@ static void weights(struct build *b, enum nn_type type, const struct nn_dims *di
 	if (!data || !zeros)
 		DIE("no memory");
 	for (int64_t i = 0; i < n; i++)
-		data[i] = (uint8_t)(type == NN_I1 ? random_in(-80, 80) : random_in(110, 200));
+		data[i] = (uint8_t)(wide ? random_in(0, 255) : type == NN_I1 ? random_in(-80, 80) : random_in(110, 200));
 	for (uint32_t i = 0; i < filters; i++)
 		scales[i] = i < nr ? random_float(0.001f, 0.004f) : scales[0];
 	for (uint32_t i = 0; i < nr; i++)
-		zeros[i] = type == NN_I1 ? 0 : 150;
+		zeros[i] = wide && random_below(4) ? (uint8_t)random_below(256) : type == NN_I1 ? (wide ? 128 : 0) : wide ? 0 : 150;
 	out[0] = constant(b, "w", type, dims, data);
 	out[1] = constant(b, "w_scale", NN_F4, nr > 1 ? &one : &scalar, scales);
 	out[2] = constant(b, "w_zero", type, nr > 1 ? &one : &scalar, zeros);
@@ -200,6 +201,41 @@ static struct byte_tensor like(struct byte_tensor x, const struct nn_dims *dims,
 	return y;
 }
 
+/* Random numbers within 100 @unit; with @bytes behind a DequantizeLinear of a type and zero point at random. */
+static uint32_t plus(struct build *b, const struct nn_dims *dims, bool bytes, float unit)
+{
+	struct byte_tensor x = { .dims = *dims, .type = some_type(), .scale = unit };
+	int64_t n = nn_count(dims);
+	float *real = malloc((size_t)n * sizeof(*real));
+	uint8_t *data = malloc((size_t)n);
+	uint32_t y;
+
+	if (!real || !data)
+		DIE("no memory");
+	x.zero = some_zero(x.type);
+	for (int64_t i = 0; i < n; i++) {
+		data[i] = (uint8_t)random_below(256);
+		real[i] = (float)random_in(-100, 100) * unit;
+	}
+	if (bytes) {
+		x.t = constant(b, "plus", x.type, dims, data);
+		y = dequantize(b, x);
+	} else {
+		y = constant(b, "plus", NN_F4, dims, real);
+	}
+	free(data);
+	free(real);
+	return y;
+}
+
+static uint32_t sum(struct build *b, uint32_t x, uint32_t y, const struct nn_dims *dims)
+{
+	uint32_t in[2] = { x, y }, out = tensor(b, "sum", NN_F4, dims);
+
+	node(b, NN_ADD, in, 2, out, NULL);
+	return out;
+}
+
 static uint32_t weights_float(struct build *b, const uint32_t w[3], const struct nn_dims *dims, int64_t axis)
 {
 	struct nn_attrs attrs = { .axis = axis };
@@ -225,15 +261,17 @@ struct byte_tensor build_conv(struct build *b, struct byte_tensor x, const struc
 		attrs.pads[2 + i] = how->pad[2 + i];
 		yd.d[2 + i] = (x.dims.d[2 + i] + how->pad[i] + how->pad[2 + i] - (how->kernel[i] - 1) * how->dilation[i] - 1) / how->stride[i] + 1;
 	}
-	weights(b, how->w_type, &wd, how->filters, how->per_filter, w, scales);
+	weights(b, how->w_type, how->wide, &wd, how->filters, how->per_filter, w, scales);
 	if (how->bias)
 		bias = bias_tensor(b, how->filters, scales, x.scale, how->float_bias);
-	y = like(x, &yd, x.scale * scales[0] * terms * 60.0f);
+	y = like(x, &yd, x.scale * scales[0] * terms * (how->wide ? 150.0f : 60.0f));
 	if (b->qdq) {
 		uint32_t in[3] = { dequantize(b, x), weights_float(b, w, &wd, 0), bias };
 
 		out = tensor(b, "conv", NN_F4, &yd);
 		node(b, NN_CONV, in, bias == NN_NOWHERE ? 2 : 3, out, &attrs);
+		if (how->plus.n)
+			out = sum(b, out, plus(b, &how->plus, how->plus_bytes, y.scale), &yd);
 		quantize(b, bounded(b, out, &yd, how->bound), &y);
 	} else {
 		uint32_t in[9] = { x.t,	 constant_float(b, x.scale), constant_zero(b, x.type, x.zero), w[0], w[1],
@@ -245,7 +283,7 @@ struct byte_tensor build_conv(struct build *b, struct byte_tensor x, const struc
 	return y;
 }
 
-struct byte_tensor build_product(struct build *b, struct byte_tensor x, uint32_t filters, bool gemm, bool bias)
+static struct byte_tensor product(struct build *b, struct byte_tensor x, uint32_t filters, bool gemm, bool bias, const struct nn_dims *more, bool bytes)
 {
 	int64_t k = x.dims.d[x.dims.n - 1];
 	bool turned = gemm && b->qdq;
@@ -256,7 +294,7 @@ struct byte_tensor build_product(struct build *b, struct byte_tensor x, uint32_t
 	struct byte_tensor y;
 
 	yd.d[yd.n - 1] = filters;
-	weights(b, NN_I1, &wd, filters, true, w, scales);
+	weights(b, NN_I1, false, &wd, filters, true, w, scales);
 	y = like(x, &yd, x.scale * scales[0] * sqrtf((float)k) * 60.0f);
 	if (!b->qdq) {
 		uint32_t in[8] = { x.t,	 constant_float(b, x.scale), constant_zero(b, x.type, x.zero), w[0], w[1],
@@ -267,18 +305,48 @@ struct byte_tensor build_product(struct build *b, struct byte_tensor x, uint32_t
 		return y;
 	}
 	if (bias)
-		with = bias_tensor(b, filters, scales, x.scale, random_below(2));
+		with = more ? plus(b, more, bytes, y.scale) : bias_tensor(b, filters, scales, x.scale, random_below(2));
 	uint32_t in[3] = { dequantize(b, x), weights_float(b, w, &wd, turned ? 0 : 1), with };
 
 	out = tensor(b, "product", NN_F4, &yd);
 	node(b, gemm ? NN_GEMM : NN_MATMUL, in, gemm && bias ? 3 : 2, out, &attrs);
-	if (bias && !gemm) {
-		uint32_t sum[2] = { out, with }, y2 = tensor(b, "sum", NN_F4, &yd);
-
-		node(b, NN_ADD, sum, 2, y2, NULL);
-		out = y2;
-	}
+	if (bias && !gemm)
+		out = sum(b, out, with, &yd);
 	quantize(b, out, &y);
+	return y;
+}
+
+struct byte_tensor build_product(struct build *b, struct byte_tensor x, uint32_t filters, bool gemm, bool bias)
+{
+	return product(b, x, filters, gemm, bias, NULL, false);
+}
+
+struct byte_tensor build_product_plus(struct build *b, struct byte_tensor x, uint32_t filters, bool gemm, const struct nn_dims *more, bool bytes)
+{
+	return product(b, x, filters, gemm, true, more, bytes);
+}
+
+struct byte_tensor build_add_constant(struct build *b, struct byte_tensor x, const struct nn_dims *dims, bool bytes, bool swapped, enum build_bound bound,
+				      float scale)
+{
+	uint32_t f = dequantize(b, x), c;
+	struct byte_tensor y = like(x, &x.dims, scale);
+
+	if (bytes) {
+		c = plus(b, dims, true, ldexpf(x.scale, random_in(-2, 1)));
+	} else {
+		int64_t n = nn_count(dims);
+		float *data = malloc((size_t)n * sizeof(*data));
+
+		if (!data)
+			DIE("no memory");
+		data[0] = (float)random_in(-100, 100) * x.scale;
+		for (int64_t i = 1; i < n; i++)
+			data[i] = data[0];
+		c = constant(b, "plus", NN_F4, dims, data);
+		free(data);
+	}
+	quantize(b, bounded(b, swapped ? sum(b, c, f, &x.dims) : sum(b, f, c, &x.dims), &x.dims, bound), &y);
 	return y;
 }
 
@@ -318,6 +386,22 @@ struct byte_tensor build_pool(struct build *b, struct byte_tensor x, enum nn_op 
 	out = tensor(b, "pool", NN_F4, &y.dims);
 	node(b, op, &in, 1, out, &attrs);
 	quantize(b, out, &y);
+	return y;
+}
+
+struct byte_tensor build_scaled_pool(struct build *b, struct byte_tensor x, uint32_t kernel, uint32_t stride, uint32_t pad, enum build_bound bound, float scale)
+{
+	struct nn_attrs attrs = { .kernel = { kernel, kernel }, .strides = { stride, stride }, .dilations = { 1, 1 }, .pads = { pad, pad, pad, pad } };
+	struct nn_dims dims = x.dims;
+	uint32_t in = dequantize(b, x), out;
+	struct byte_tensor y;
+
+	for (int i = 2; i < 4; i++)
+		dims.d[i] = (x.dims.d[i] + 2 * pad - kernel) / stride + 1;
+	out = tensor(b, "pool", NN_F4, &dims);
+	node(b, NN_MAX_POOL, &in, 1, out, &attrs);
+	y = like(x, &dims, scale);
+	quantize(b, bounded(b, out, &dims, bound), &y);
 	return y;
 }
 
@@ -412,7 +496,7 @@ static struct byte_tensor random_conv(struct build *b, struct byte_tensor x, uin
 {
 	uint32_t c = (uint32_t)x.dims.d[1];
 	struct build_conv how = { .filters = filters, .w_type = random_below(4) ? NN_I1 : NN_U1, .per_filter = random_below(2), .bias = random_below(3),
-				  .float_bias = random_below(2), .bound = random_below(3) };
+				  .float_bias = random_below(2), .bound = random_below(3), .wide = !random_below(6), .plus_bytes = random_below(2) };
 
 	for (int i = 0; i < 2; i++) {
 		uint32_t size = (uint32_t)x.dims.d[2 + i], most = size < 5 ? size : 5;
@@ -436,6 +520,8 @@ static struct byte_tensor random_conv(struct build *b, struct byte_tensor x, uin
 		break;
 	}
 	}
+	if (!random_below(6))
+		how.plus = (struct nn_dims){ 4, { 1, how.filters, 1, 1 } };
 	return build_conv(b, x, &how);
 }
 
@@ -459,7 +545,9 @@ struct nn_graph *build_random(bool qdq, uint32_t layers)
 			x = random_conv(&b, x, some_channels(), false);
 			break;
 		case 3:
-			if (large)
+			if (large && qdq && random_below(2))
+				x = build_scaled_pool(&b, x, 2 + random_below(2), 1 + random_below(2), random_below(2), random_below(3), x.scale * 0.8f);
+			else if (large)
 				x = build_pool(&b, x, NN_MAX_POOL, 2 + random_below(2), 1 + random_below(2), random_below(2), random_below(2));
 			break;
 		case 4: /* parts of one scale: MaxPool keeps it */
@@ -481,7 +569,14 @@ struct nn_graph *build_random(bool qdq, uint32_t layers)
 			x = random_below(2) ? build_add(&b, x, y, random_below(3)) : build_add(&b, y, x, random_below(3));
 			break;
 		default:
-			if (large)
+			if (random_below(2)) {
+				struct nn_dims add = x.dims;
+
+				add.d[0] = 1;
+				if (random_below(2))
+					add.d[2] = add.d[3] = 1;
+				x = build_add_constant(&b, x, &add, random_below(4), random_below(2), random_below(3), x.scale * 1.5f);
+			} else if (large)
 				x = build_pool(&b, x, NN_AVERAGE_POOL, 2 + random_below(2), 1 + random_below(2), random_below(2), false);
 		}
 		if (x.dims.d[1] > 192) /* concatenations of concatenations */

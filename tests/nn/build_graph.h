@@ -27,7 +27,10 @@ struct build_conv {
 	uint32_t filters, group; /* 0: 1 */
 	uint32_t kernel[2], stride[2], dilation[2], pad[4];
 	enum nn_type w_type;	 /* NN_U1: with a zero point */
+	bool wide;		 /* any bytes with any zero points: their differences need 9 bits */
 	bool per_filter, bias, float_bias;
+	struct nn_dims plus;	 /* QDQ: a constant of this shape is added; n 0: none */
+	bool plus_bytes;	 /* as bytes behind a DequantizeLinear */
 	enum build_bound bound;	 /* QDQ only */
 };
 
@@ -39,6 +42,16 @@ struct byte_tensor build_input(struct build *b, enum build_input kind, enum nn_t
 struct byte_tensor build_conv(struct build *b, struct byte_tensor x, const struct build_conv *how);
 /* x [N, K] or [N, T, K]. @gemm: Gemm with transB (QDQ), else MatMul. */
 struct byte_tensor build_product(struct build *b, struct byte_tensor x, uint32_t out, bool gemm, bool bias);
+/* QDQ: the same with a constant of shape @plus (not larger than the result) behind a DequantizeLinear (@bytes), or in float: Gemm's C if @gemm, else added. */
+struct byte_tensor build_product_plus(struct build *b, struct byte_tensor x, uint32_t out, bool gemm, const struct nn_dims *plus, bool bytes);
+/*
+ * QDQ: x plus a constant of shape @dims, of bytes (of a scale that is a power of two times x's) or, if not @bytes, one number in float everywhere; the constant comes
+ * first if @swapped. y has the scale given.
+ */
+struct byte_tensor build_add_constant(struct build *b, struct byte_tensor x, const struct nn_dims *dims, bool bytes, bool swapped, enum build_bound bound,
+				      float scale);
+/* QDQ: MaxPool to another scale, zero point and type. */
+struct byte_tensor build_scaled_pool(struct build *b, struct byte_tensor x, uint32_t kernel, uint32_t stride, uint32_t pad, enum build_bound bound, float scale);
 struct byte_tensor build_add(struct build *b, struct byte_tensor x, struct byte_tensor y, enum build_bound bound);
 struct byte_tensor build_pool(struct build *b, struct byte_tensor x, enum nn_op op, uint32_t kernel, uint32_t stride, uint32_t pad, bool ceil_mode);
 struct byte_tensor build_concat(struct build *b, const struct byte_tensor *parts, uint32_t nr);

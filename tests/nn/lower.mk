@@ -7,7 +7,7 @@ NN_PROGRAM_SAN := $(NN_PROGRAM_SRC:%.c=$(B)/san/%.o) $(NN_GRAPH_SAN) $(filter-ou
 NN_PROGRAM_TESTS := $(B)/tests/nn/test_memory $(B)/tests/nn/test_ssp $(B)/tests/nn/test_lower_san
 NN_PROGRAM_PARTS := tests/nn/build_graph tests/kernels/random
 
-$(B)/tests/nn/test_lower: $(B)/tests/nn/test_lower.o $(NN_PROGRAM_PARTS:%=$(B)/%.o) $(NN_PROGRAM_OBJ) $$(filter-out $$(NN_OBJ),$$(LIB_OBJ))
+$(B)/tests/nn/test_lower $(B)/tests/nn/write_net: %: %.o $(NN_PROGRAM_PARTS:%=$(B)/%.o) $(NN_PROGRAM_OBJ) $$(filter-out $$(NN_OBJ),$$(LIB_OBJ))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(sort $^) $(LIB_LIBS) -lcheck -lsubunit -lrt -lm -o $@
 
@@ -27,4 +27,5 @@ $(B)/fuzz/ssp: $(NN_PROGRAM_PARTS:%=%.c) $(NN_PROGRAM_SRC) $(NN_GRAPH_SRC) $(B)/
 $(B)/fuzz/ssp: private FUZZ_LIBS = $(NN_FUZZ_REST) $(LIB_LIBS)
 $(B)/fuzz/ssp: CPPFLAGS += -I$(B)
 
-TESTS += $(B)/tests/nn/test_lower $(NN_PROGRAM_TESTS)
+TESTS += $(B)/tests/nn/test_lower $(NN_PROGRAM_TESTS) tests/nn/compile.sh tests/nn/networks.sh
+TEST_DEPS += $(B)/tests/nn/write_net

@@ -30,18 +30,31 @@ include tests/nn/quantize.mk
 include tests/nn/lower.mk
 include tests/nn/plan.mk
 
-# Sessions on embedded cards. The second one is under the sanitizers.
+# Sessions on embedded cards: as they are, with AddressSanitizer and UndefinedBehaviorSanitizer, and with ThreadSanitizer (all but the kernels and generated code).
 NN_SESSION_PARTS := tests/nn/test_session tests/nn/net tests/kernels/random
 NN_SESSION_TESTS := $(B)/tests/nn/test_session $(B)/san/tests/nn/test_session
+NN_SESSION_TSAN = $(NN_SESSION_PARTS:%=$(B)/tsan/%.o) $(B)/tsan/tests/emu/clone.o \
+	$(foreach o,$(sort $(LIB_OBJ)),$(if $(filter $(B)/runtime/% $(B)/tools/card/% $(B)/driver/core/%,$o),$(o:$(B)/%=$(B)/tsan/%),$o))
 
 $(B)/tests/nn/test_session: $(NN_SESSION_PARTS:%=$(B)/%.o) $$(LIB_OBJ) | $(B)/overlay-flat.xclbin $(B)/smartssd-cu
 	$(CC) $(LDFLAGS) $(sort $^) $(LIB_LIBS) -lcheck -lsubunit -lrt -lm -o $@
 $(B)/san/tests/nn/test_session: $(NN_SESSION_PARTS:%=$(B)/san/%.o) $$(LIB_SAN) | $(B)/overlay-flat.xclbin $(B)/smartssd-cu
 	$(CC) $(SAN) $(LDFLAGS) $(sort $^) $(LIB_LIBS) -lcheck -lsubunit -lrt -lm -o $@
 
+$(NN_SRC:%.c=$(B)/tsan/%.o) $(NN_SESSION_PARTS:%=$(B)/tsan/%.o): CPPFLAGS += -I$(B)
+$(NN_SRC:%.c=$(B)/tsan/%.o) $(NN_SESSION_PARTS:%=$(B)/tsan/%.o): | $(B)/nn/onnx.pb-c.h $(B)/nn/ssp.pb-c.h
+$(B)/tsan/tests/nn/test_session: $$(NN_SESSION_TSAN) | $(B)/overlay-flat.xclbin $(B)/smartssd-cu
+	$(CC) -fsanitize=thread $(LDFLAGS) -Wl,--wrap=clone $^ $(LIB_LIBS) -lcheck -lsubunit -lrt -lm -o $@
+
+# For tests of layers over cards, here and in the VM
+$(B)/tests/nn/spread_layers: $(B)/tests/nn/spread_layers.o $$(LIB_OBJ)
+	$(CC) $(LDFLAGS) $^ $(LIB_LIBS) -lm -o $@
+TEST_DEPS += $(B)/tests/nn/spread_layers
+
 # ONNX's own tests on one. Not under the sanitizers, which onnx_node and the sessions above are.
 $(B)/tests/nn/onnx_card: $(B)/tests/nn/onnx_card.o $(NN_NODE_PARTS:%=$(B)/%.o) $$(LIB_OBJ) | $(B)/overlay-flat.xclbin $(B)/smartssd-cu
 	$(CC) $(LDFLAGS) $(sort $^) $(LIB_LIBS) -lm -o $@
 
-TESTS += $(NN_SESSION_TESTS) $(B)/tests/nn/onnx_card tests/nn/walkthrough.sh
+TEST_DEPS += $(B)/tsan/tests/nn/test_session
+TESTS += $(NN_SESSION_TESTS) tests/nn/threads.sh $(B)/tests/nn/onnx_card tests/nn/walkthrough.sh tests/nn/example.sh
 BENCHES += tests/nn/bench_networks.sh

@@ -23,7 +23,7 @@ static int eval(void *ctx, const struct nn_graph *g, const void *const *in, void
 
 int main(int argc, char **argv)
 {
-	static const struct nn_engine engine = { "eval", false, eval, NULL, 218, NULL };
+	static const struct nn_engine engine = { "eval", false, eval, NULL, 249, NULL };
 
 	return nn_node_main(argc, argv, &engine);
 }

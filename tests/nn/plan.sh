@@ -33,6 +33,15 @@ said out "images over 4 cards" "planned anew for 4 cards"
 [ "$sum" = "$(sha256sum <"$ssp")" ]
 ok $? "the file is as it was"
 
+run plan "$ssp" --batch 5
+exits 0 "jobs of 5 images"
+said out "one job of 5 images" "and says so"
+run plan "$ssp" --batch 5 --json
+exits 0 "and as JSON"
+cp "$tmp/out" "$tmp/batch.json"
+run plan "$ssp" --batch 65536
+refused 1 "smaller batch" "more images than a card's memory holds"
+
 run plan "$ssp" --json --scale "$tmp/plot.svg"
 exits 0 "JSON and a plot"
 "$python" - "$tmp" 2>"$tmp/err" <<'PY'
@@ -64,13 +73,31 @@ import json, sys
 plan, run = (json.load(open(sys.argv[1] + "/" + f)) for f in ("plan.json", "out"))
 n, image = run["images"], plan["image"]
 status = 16 * sum(l["place"] == "card" for l in plan["layers"])
-assert n == 20 and run["jobs"] == n * image["jobs"], run["jobs"]
+assert n == 20 and n * image["jobs"] <= run["jobs"] <= 2 * n * image["jobs"], run["jobs"] # beside them, those that only read ahead
 b, w = run["bytes"], run["weights"]
 # Files that do not begin at a block's boundary are read from there.
 assert n * image["flash_to_card_bytes"] <= b["ssd_to_card"] - w["ssd_to_card"] < 2 * n * image["flash_to_card_bytes"]
 assert b["card_to_host"] == n * (image["card_to_host_bytes"] + status), b
 PY
 ok $? "jobs and bytes to the host are those of the plan"
+
+# In jobs of 5 images plan and run say the same.
+run run "$ssp" --input "$tmp/cal.npy" --output "$tmp/y.npy" --batch 5 --json
+exits 0 "run in jobs of 5 images"
+"$python" - "$tmp" 2>"$tmp/err" <<'PY'
+import json, sys
+one, plan, run = (json.load(open(sys.argv[1] + "/" + f)) for f in ("plan.json", "batch.json", "out"))
+a, b = one["image"], plan["image"]
+assert one["batch"] == 1 and plan["batch"] == 5 and plan["decision_batch"] == 1
+assert 20 // 5 * b["jobs"] <= run["jobs"] <= 2 * 20 // 5 * b["jobs"], run["jobs"]
+assert abs(run["modelled_seconds_per_image"] * b["modelled_images_per_second"] - 1) < 1e-6, run["modelled_seconds_per_image"]
+assert b["flash_to_card_bytes"] == a["flash_to_card_bytes"] and b["card_to_host_bytes"] == a["card_to_host_bytes"]
+assert b["card_seconds"] < a["card_seconds"] and b["modelled_latency_seconds"] > a["modelled_latency_seconds"]
+assert b["cpu_seconds"] < a["cpu_seconds"]
+for one_layer, layer in zip(one["layers"], plan["layers"]):
+    assert layer["card_ddr_bytes"] <= one_layer["card_ddr_bytes"] and layer["modelled_seconds"] <= one_layer["modelled_seconds"] * 1.001, layer["name"]
+PY
+ok $? "which model the same time"
 
 run plan
 refused 2 "which program?" "no program"

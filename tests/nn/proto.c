@@ -114,10 +114,8 @@ void proto_output(Onnx__ModelProto *m, const char *name)
 	proto_set(&v->name, name);
 }
 
-Onnx__TensorProto *proto_constant(Onnx__ModelProto *m, const char *name, int type, const char *shape, const void *data, size_t bytes)
+static void fill_tensor(Onnx__TensorProto *t, const char *name, int type, const char *shape, const void *data, size_t bytes)
 {
-	Onnx__TensorProto *t = APPEND(m->graph->initializer, m->graph->n_initializer, Onnx__TensorProto, onnx__tensor_proto__init);
-
 	proto_set(&t->name, name);
 	t->has_data_type = 1;
 	t->data_type = type;
@@ -127,6 +125,13 @@ Onnx__TensorProto *proto_constant(Onnx__ModelProto *m, const char *name, int typ
 	t->raw_data.data = must(malloc(bytes + 1));
 	if (bytes)
 		memcpy(t->raw_data.data, data, bytes);
+}
+
+Onnx__TensorProto *proto_constant(Onnx__ModelProto *m, const char *name, int type, const char *shape, const void *data, size_t bytes)
+{
+	Onnx__TensorProto *t = APPEND(m->graph->initializer, m->graph->n_initializer, Onnx__TensorProto, onnx__tensor_proto__init);
+
+	fill_tensor(t, name, type, shape, data, bytes);
 	return t;
 }
 
@@ -198,6 +203,16 @@ Onnx__AttributeProto *proto_ints(Onnx__NodeProto *n, const char *name, const cha
 	Onnx__AttributeProto *a = attr(n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS);
 
 	a->n_ints = numbers(list, &a->ints);
+	return a;
+}
+
+Onnx__AttributeProto *proto_tensor(Onnx__NodeProto *n, const char *name, int type, const void *data, size_t bytes)
+{
+	Onnx__AttributeProto *a = attr(n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR);
+
+	a->t = must(malloc(sizeof(*a->t)));
+	onnx__tensor_proto__init(a->t);
+	fill_tensor(a->t, name, type, "1", data, bytes);
 	return a;
 }
 

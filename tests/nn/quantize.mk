@@ -11,10 +11,14 @@ $(B)/tests/nn/test_quantize: $(B)/san/tests/nn/test_quantize.o $(NN_QUANTIZE_SRC
 	@mkdir -p $(@D)
 	$(CC) $(SAN) $(LDFLAGS) $^ $(LIB_LIBS) -lcheck -lsubunit -lrt -lm -o $@
 
+$(B)/tests/nn/no_memory: $(B)/san/tests/nn/no_memory.o $(B)/san/tests/nn/sample.o $(NN_QUANTIZE_SRC:%.c=$(B)/san/%.o) $$(NN_TEST_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(SAN) $(LDFLAGS) $(foreach f,malloc calloc realloc aligned_alloc strdup,-Wl,--wrap=$f) $^ $(LIB_LIBS) -lm -o $@
+
 $(B)/tests/nn/accuracy $(B)/tests/nn/test_models $(B)/tests/nn/models/make_model: %: %.o $$(NN_QUANTIZE_OBJ)
 	$(CC) $(LDFLAGS) $(sort $^) $(LIB_LIBS) -o $@
 
 $(B)/tests/nn/test_models $(B)/tests/nn/models/make_model: $(MODEL_OBJ)
 
 TEST_DEPS += $(B)/tests/nn/accuracy $(B)/tests/nn/models/make_model
-TESTS += $(B)/tests/nn/test_quantize $(B)/tests/nn/test_models tests/nn/quantize.sh
+TESTS += $(B)/tests/nn/no_memory $(B)/tests/nn/test_quantize $(B)/tests/nn/test_models tests/nn/quantize.sh

@@ -48,6 +48,7 @@ np.save(t + "/grey.npy", a[:, :1])
 f[3, 1, 5, 6] = np.nan
 np.save(t + "/nan.npy", f)
 np.save(t + "/none.npy", a[:0])
+np.save(t + "/zero.npy", np.zeros_like(f[:4]))
 PY
 for from in u.npy f.npy npys ppm; do
 	run quantize "$fp32" --calibrate "$tmp/$from" "${norm[@]}" -o "$tmp/$from.onnx"
@@ -117,6 +118,19 @@ run quantize "$fp32" --calibrate "$tmp/cal.npy" -o "$tmp/nowhere/x.onnx"
 refused 1 "nowhere" "an output folder that is not there"
 run quantize "$fp32" --calibrate "$tmp/cal.npy" -o
 refused 2 "-o: a value is missing" "-o without a name"
+cp "$fp32" "$tmp/self.onnx"
+ln -s self.onnx "$tmp/link.onnx"
+run quantize "$tmp/self.onnx" --calibrate "$tmp/cal.npy" -o "$tmp/link.onnx"
+refused 2 "is the model to quantise, which would be lost" "the output is the model"
+run quantize "$tmp/self.onnx" --calibrate "$tmp/u.npy" -o "$tmp/u.npy"
+refused 2 "is the array to calibrate with, which would be lost" "the output is the array"
+cmp -s "$fp32" "$tmp/self.onnx"; result $? "  and nothing is written over"
+bad 1 "each of the 4 calibration inputs is 0" "only zeros to calibrate with" "$fp32" --calibrate "$tmp/zero.npy"
+# A limit for files is what a full drive is, without root.
+mkdir "$tmp/full"
+(trap '' XFSZ; ulimit -f 40; run quantize "$fp32" --calibrate "$tmp/u.npy" -o "$tmp/full/x.onnx"; exit $code); code=$?
+refused 1 "x.onnx: cannot be written" "a file that cannot grow"
+[ -z "$(ls -A "$tmp/full")" ]; result $? "  and nothing is left of it"
 head -c 5000 "$fp32" >"$tmp/cut.onnx"
 bad 1 "cut.onnx" "a model that is cut off" "$tmp/cut.onnx" --calibrate "$tmp/cal.npy"
 finish

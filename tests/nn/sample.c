@@ -127,6 +127,7 @@ static void floating(struct build *b)
 	y = node_n(b, NN_GEMM, (uint32_t[]){ y, weights(b, NN_F4, DIMS(5, 4)), weights(b, NN_F4, DIMS(5)) }, 3, &gemm);
 	output(b, NODE(b, NN_SOFTMAX, A(.axis = -1), y));
 	output(b, NODE(b, NN_SOFTMAX, A(.axis = 2, .flatten = true), z));
+	output(b, NODE(b, NN_LOG_SOFTMAX, A(.axis = 1), z));
 }
 
 static void qdq(struct build *b)
@@ -188,6 +189,10 @@ static void moves(struct build *b)
 	y = NODE(b, NN_SQUEEZE, NO_ATTRS, y, ints(b, LIST(0)));
 	y = NODE(b, NN_DROPOUT, NO_ATTRS, y);
 	y = NODE(b, NN_CLIP, A(.has_lo = true, .lo = -0.5f), y);
+	y = NODE(b, NN_SLICE, NO_ATTRS, y, ints(b, LIST(-1, 1)), ints(b, LIST(-9, 9)), ints(b, LIST(-1, 0)), ints(b, LIST(-1, 1)));
+	y = NODE(b, NN_GATHER, A(.axis = 1), y, ints(b, LIST(2, 0, -1)));
+	y = NODE(b, NN_DIV, NO_ATTRS, NODE(b, NN_SUB, NO_ATTRS, y, floats(b, 0, 0.5f, 0)), floats(b, 0, 0.25f, 0));
+	output(b, NODE(b, NN_CONSTANT_OF_SHAPE, A(.to = NN_I4, .element = { 7 }), ints(b, LIST(2, 3))));
 	output(b, NODE(b, NN_SHAPE, NO_ATTRS, y));
 	z = NODE(b, NN_RESHAPE, NO_ATTRS, NODE(b, NN_FLATTEN, A(.axis = 2), x), ints(b, LIST(2, -1, 4)));
 	z = NODE(b, NN_SQUEEZE, NO_ATTRS, NODE(b, NN_REDUCE_MEAN, A(.axes = { 1 }, .nr_axes = 1, .keepdims = true), z));

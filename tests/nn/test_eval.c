@@ -421,15 +421,42 @@ static void window_2(Onnx__ModelProto *m, Onnx__NodeProto *n)
 	proto_int(n, "ceil_mode", 1);
 }
 static void window_2_pads(Onnx__ModelProto *m, Onnx__NodeProto *n) { window_2(m, n), proto_int(n, "count_include_pad", 1); }
-static void axes_input(Onnx__ModelProto *m, Onnx__NodeProto *n)
+static void add_input(Onnx__ModelProto *m, Onnx__NodeProto *n, const char *name, int type, const char *shape, const void *data, size_t bytes)
 {
-	static const int64_t axes[] = { 0 };
-
-	proto_constant(m, "axes", 7, "1", axes, 8);
-	n->input = realloc(n->input, 2 * sizeof(*n->input));
+	proto_constant(m, name, type, shape, data, bytes);
+	n->input = realloc(n->input, (n->n_input + 1) * sizeof(*n->input));
 	n->input[n->n_input] = NULL;
-	proto_set(&n->input[n->n_input++], "axes");
+	proto_set(&n->input[n->n_input++], name);
 }
+static void add_list(Onnx__ModelProto *m, Onnx__NodeProto *n, const char *name, int64_t a, int64_t b)
+{
+	add_input(m, n, name, 7, "2", (const int64_t[]){ a, b }, 16);
+}
+static void axes_input(Onnx__ModelProto *m, Onnx__NodeProto *n) { add_input(m, n, "axes", 7, "1", &(const int64_t){ 0 }, 8); }
+static void rows_and_back(Onnx__ModelProto *m, Onnx__NodeProto *n)
+{
+	add_list(m, n, "starts", -1, 1);
+	add_list(m, n, "ends", INT64_MIN, INT64_MAX);
+	add_list(m, n, "axes", -1, 0);
+	add_list(m, n, "steps", -2, INT64_MAX);
+}
+static void far_back(Onnx__ModelProto *m, Onnx__NodeProto *n)
+{
+	add_list(m, n, "starts", 100, -100);
+	add_list(m, n, "ends", 1, 2);
+	add_list(m, n, "axes", 1, 0);
+	add_list(m, n, "steps", INT64_MIN, 1);
+}
+static void nothing_left(Onnx__ModelProto *m, Onnx__NodeProto *n) { add_list(m, n, "starts", 1, 2), add_list(m, n, "ends", 1, 1); }
+static void slice_1(Onnx__ModelProto *m, Onnx__NodeProto *n) { (void)m, proto_ints(n, "starts", "1"), proto_ints(n, "ends", "-1"), proto_ints(n, "axes", "1"); }
+static void slice_1_first(Onnx__ModelProto *m, Onnx__NodeProto *n) { (void)m, proto_ints(n, "starts", "-1"), proto_ints(n, "ends", "9"); }
+static void gather_columns(Onnx__ModelProto *m, Onnx__NodeProto *n)
+{
+	add_input(m, n, "at", 6, "2 2", (const int32_t[]){ 2, -1, -3, 0 }, 16);
+	proto_int(n, "axis", -1);
+}
+static void gather_row(Onnx__ModelProto *m, Onnx__NodeProto *n) { add_input(m, n, "at", 7, "", &(const int64_t){ 1 }, 8); }
+static void half_row(Onnx__ModelProto *m, Onnx__NodeProto *n) { add_input(m, n, "by", 1, "2", (const float[]){ 0.5f, -2 }, 8); }
 static void no_op(Onnx__ModelProto *m, Onnx__NodeProto *n) { (void)m, proto_int(n, "noop_with_empty_axes", 1); }
 
 #define EXPECT_VALUES(opset, op, dims, more, ...)                                                                 \
@@ -446,6 +473,7 @@ static void no_op(Onnx__ModelProto *m, Onnx__NodeProto *n) { (void)m, proto_int(
 
 START_TEST(other_opsets)
 {
+	uint64_t none;
 	const float e = 1 / (1 + expf(1) + expf(2) + expf(3)), p = 1 / (1 + expf(1));
 
 	EXPECT_VALUES(6, "Clip", "6", clip_6, 2, 2, 2, 3, 3.5f, 3.5f);
@@ -457,16 +485,70 @@ START_TEST(other_opsets)
 	EXPECT_VALUES(12, "Softmax", "1 2 2", axis_1, e, e * expf(1), e * expf(2), e * expf(3));
 	EXPECT_VALUES(12, "Softmax", "1 2 2", NULL, e, e * expf(1), e * expf(2), e * expf(3));
 	EXPECT_VALUES(13, "Softmax", "1 2 2", NULL, p, 1 - p, p, 1 - p);
+	EXPECT_VALUES(12, "LogSoftmax", "1 2 2", axis_1, logf(e), logf(e) + 1, logf(e) + 2, logf(e) + 3);
+	EXPECT_VALUES(13, "LogSoftmax", "1 2 2", NULL, logf(p), logf(1 - p), logf(p), logf(1 - p));
 	EXPECT_VALUES(18, "ReduceMean", "2 2", axes_input, 1, 2);
 	EXPECT_VALUES(18, "ReduceMean", "2 2", NULL, 1.5f);
 	EXPECT_VALUES(18, "ReduceMean", "2 2", no_op, 0, 1, 2, 3);
 	EXPECT_VALUES(1, "GlobalMaxPool", "1 2 3", NULL, 2, 5);
+	EXPECT_VALUES(13, "Slice", "2 5", rows_and_back, 9, 7, 5);
+	EXPECT_VALUES(11, "Slice", "2 5", far_back, 4, 9);
+	EXPECT_VALUES(9, "Slice", "2 4", slice_1, 1, 2, 5, 6);
+	EXPECT_VALUES(1, "Slice", "2 4", slice_1_first, 4, 5, 6, 7);
+	EXPECT_VALUES(1, "Gather", "2 3", gather_row, 3, 4, 5);
+	EXPECT_VALUES(11, "Gather", "2 3", gather_columns, 2, 2, 0, 0, 5, 5, 3, 3);
+	EXPECT_VALUES(7, "Sub", "2 2", half_row, -0.5f, 3, 1.5f, 5);
+	EXPECT_VALUES(13, "Div", "2 2", half_row, 0, -0.5f, 4, -1.5f);
+	free(one_node(13, "Slice", "2 5", nothing_left, &none));
+	ck_assert_uint_eq(none, 0);
 	/* Five elements, one of padding, windows of two: the third ends at the padding. */
 	EXPECT_VALUES(12, "MaxPool", "1 1 5", window_2, 1, 3, 4);
 	EXPECT_VALUES(11, "AveragePool", "1 1 5", window_2, 0.5f, 2.5f, 4);
 	EXPECT_VALUES(11, "AveragePool", "1 1 5", window_2_pads, 0.5f, 2.5f, 2);
 	/* Four: the third would begin behind them. */
 	EXPECT_VALUES(12, "MaxPool", "1 1 4", window_2, 1, 3);
+}
+END_TEST
+
+/* Of integers: towards zero; 0 where ONNX says nothing, and no trap. */
+START_TEST(whole_quotients)
+{
+	static const int32_t a[] = { 7, -7, 7, -7, INT32_MIN, INT32_MAX, 5, 0 }, b[] = { 2, 2, -2, -2, -1, -1, 0, 3 };
+	static const int32_t want[] = { 3, -3, -3, 3, INT32_MIN, -INT32_MAX, 0, 0 };
+	static const int types[] = { 6, 7, 3, 2 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		Onnx__ModelProto *m = proto_new(14);
+		int64_t a8[8], b8[8];
+		int8_t a1[8], b1[8];
+		struct nn_graph *g;
+		uint64_t n;
+		void *y;
+
+		for (int k = 0; k < 8; k++) {
+			a8[k] = a[k] == INT32_MIN ? INT64_MIN : a[k];
+			b8[k] = b[k];
+			a1[k] = types[i] == 2 ? (int8_t)abs(a[k] % 128) : a[k] == INT32_MIN ? INT8_MIN : (int8_t)(a[k] % 128);
+			b1[k] = types[i] == 2 ? (int8_t)abs(b[k]) : (int8_t)b[k];
+		}
+		proto_input(m, "a", types[i], "8");
+		proto_input(m, "b", types[i], "8");
+		proto_node(m, "Div", "a b", "y");
+		proto_output(m, "y");
+		g = parse(m);
+		y = eval(g, types[i] == 6 ? (const void *[]){ a, b } : types[i] == 7 ? (const void *[]){ a8, b8 } : (const void *[]){ a1, b1 }, &n);
+		ck_assert_uint_eq(n, 8);
+		for (int k = 0; k < 8; k++) {
+			int64_t got = types[i] == 6 ? ((int32_t *)y)[k] : types[i] == 7 ? ((int64_t *)y)[k] : types[i] == 3 ? ((int8_t *)y)[k] : ((uint8_t *)y)[k];
+			int64_t right = types[i] == 6 ? want[k] : types[i] == 7 ? (k == 4 ? INT64_MIN : want[k]) :
+					types[i] == 3 ? (k == 4 ? INT8_MIN : a1[k] && b1[k] ? a1[k] / b1[k] : 0) : b1[k] ? (uint8_t)a1[k] / (uint8_t)b1[k] : 0;
+
+			ck_assert_msg(got == right, "type %d, quotient %d: %lld instead of %lld", types[i], k, (long long)got, (long long)right);
+		}
+		nn_graph_free(g);
+		proto_free(m);
+		free(y);
+	}
 }
 END_TEST
 
@@ -553,6 +635,7 @@ static void fill(TCase *t)
 	tcase_add_test(t, products_are_the_definition);
 	tcase_add_test(t, broadcasting);
 	tcase_add_test(t, other_opsets);
+	tcase_add_test(t, whole_quotients);
 	tcase_add_test(t, quantisation);
 	tcase_add_test(t, samples_run_and_stop);
 }

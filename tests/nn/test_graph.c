@@ -59,7 +59,17 @@ static void huge_dim(Onnx__ModelProto *m) { W->dims[0] = 1 << 30; }
 static void overflow(Onnx__ModelProto *m) { W->dims[0] = 1ll << 32, W->dims[1] = 1ll << 32; }
 static void negative_dim(Onnx__ModelProto *m) { W->dims[0] = -2; }
 static void many_dims(Onnx__ModelProto *m) { proto_constant(m, "d", 1, "1 1 1 1 1 1 1 1 1", ones, 4); }
-static void double_data(Onnx__ModelProto *m) { W->data_type = 11; }
+static void half_data(Onnx__ModelProto *m) { W->data_type = 10; }
+static void double_data(Onnx__ModelProto *m) { proto_constant(m, "b8", 11, "2", ones, 16), proto_set(&CONV->input[2], "b8"); }
+static void double_output(Onnx__ModelProto *m)
+{
+	static const double half = 0.5;
+
+	proto_constant(m, "d", 11, "", &half, 8);
+	proto_node(m, "Identity", "d", "e");
+	proto_output(m, "e");
+}
+static void double_input(Onnx__ModelProto *m) { proto_input(m, "d", 11, "1"); }
 static void type_99(Onnx__ModelProto *m) { W->data_type = 99; }
 static void segment(Onnx__ModelProto *m)
 {
@@ -178,6 +188,53 @@ static void unsqueeze_9(Onnx__ModelProto *m)
 	proto_output(m, "t");
 }
 static void no_axes(Onnx__ModelProto *m) { proto_node(m, "Unsqueeze", "c", "t"); }
+static void gather_live(Onnx__ModelProto *m) { proto_input(m, "at", 7, "2"), proto_node(m, "Gather", "c at", "t"), proto_output(m, "t"); }
+static void gather_behind(Onnx__ModelProto *m)
+{
+	static const int64_t at[] = { -2, 2 };
+
+	proto_constant(m, "at", 7, "2", at, 16);
+	proto_int(proto_node(m, "Gather", "c at", "t"), "axis", 1);
+	proto_output(m, "t");
+}
+static void gather_many(Onnx__ModelProto *m)
+{
+	int64_t *at = calloc(65537, sizeof(*at));
+
+	proto_constant(m, "at", 7, "65537", at, 65537 * sizeof(*at));
+	proto_int(proto_node(m, "Gather", "c at", "t"), "axis", 1);
+	proto_output(m, "t");
+	free(at);
+}
+static void slice(Onnx__ModelProto *m, const char *starts, const char *axes, int64_t step)
+{
+	const int64_t steps[] = { step, step };
+
+	proto_constant(m, "start", 7, starts, zeros, 16);
+	proto_constant(m, "axis", 7, axes, zeros, 16);
+	proto_constant(m, "step", 7, "2", steps, 16);
+	proto_node(m, "Slice", "c start start axis step", "t");
+	proto_output(m, "t");
+}
+static void slice_step_0(Onnx__ModelProto *m) { slice(m, "2", "2", 0); }
+static void slice_twice(Onnx__ModelProto *m) { slice(m, "2", "2", 1); }
+static void slice_axes(Onnx__ModelProto *m) { slice(m, "2", "1 2", 1); }
+static void shape_negative(Onnx__ModelProto *m)
+{
+	static const int64_t shape[] = { -3 };
+
+	proto_constant(m, "to", 7, "1", shape, 8);
+	proto_node(m, "ConstantOfShape", "to", "t");
+	proto_output(m, "t");
+}
+static void shape_huge(Onnx__ModelProto *m)
+{
+	static const int64_t shape[] = { 1ll << 40 };
+
+	proto_constant(m, "to", 7, "1", shape, 8);
+	proto_node(m, "ConstantOfShape", "to", "t");
+	proto_output(m, "t");
+}
 static void huge_result(Onnx__ModelProto *m)
 {
 	proto_input(m, "row", 1, "1 65536");
@@ -215,7 +272,10 @@ static const struct {
 	{ overflow, BIG, "initializer 'w': it has more than" },
 	{ negative_dim, BAD, "initializer 'w': it has a negative dimension" },
 	{ many_dims, BIG, "it has 9 dimensions" },
-	{ double_data, NOT, "its type is double" },
+	{ half_data, NOT, "its type is float16" },
+	{ double_data, NOT, "input 2 'b8' is double; supported: float" },
+	{ double_output, NOT, "tensor 'e' is double, which only constants may be that are cast" },
+	{ double_input, NOT, "input 'd' is double" },
 	{ type_99, NOT, "does not know" },
 	{ segment, NOT, "segments" },
 	{ two_kinds, BAD, "or of two" },
@@ -270,6 +330,14 @@ static const struct {
 	{ clip_live, NOT, "its minimum 'lo' is computed" },
 	{ unsqueeze_9, BIG, "more than 8 dimensions" },
 	{ no_axes, BAD, "input axes is missing" },
+	{ gather_live, NOT, "its indices 'at' are computed while the network runs" },
+	{ gather_behind, BAD, "index 2 does not exist: dimension 1 is 2" },
+	{ gather_many, BIG, "its indices 'at' are more than 65536" },
+	{ slice_step_0, BAD, "the step of axis 0 is 0" },
+	{ slice_twice, BAD, "axis 0 is named twice" },
+	{ slice_axes, BAD, "its axes 'axis' must be a list" },
+	{ shape_negative, BAD, "negative dimension" },
+	{ shape_huge, BIG, "ConstantOfShape 'the node': its output 't' would have more than" },
 	{ huge_result, BIG, "Add 'the node': its output 't' would have more than" },
 };
 
@@ -442,6 +510,123 @@ START_TEST(shapes_and_constants_fold)
 }
 END_TEST
 
+/*
+ * As PyTorch exports x.view(x.size(0), -1), clamp(min=...) and ZeroPad2d: the shape is computed, a bound is a double, pads are turned round and
+ * filled up. With the input's shape known nothing of that is left.
+ */
+START_TEST(exported_chains_fold)
+{
+	static const int64_t zero = 0, rest[] = { -1 }, pads[] = { 1, 2, 3, 0 }, four[] = { 4 }, pairs[] = { -1, 2 }, last[] = { -1 }, first[] = { INT64_MIN };
+	static const double low = 0.1;
+
+	for (int64_t opset = 10; opset <= 17; opset++) {
+		struct smartssd_error err = { "" };
+		Onnx__ModelProto *m = proto_new(opset);
+		struct nn_graph *g;
+		uint32_t y;
+
+		proto_input(m, "x", 1, "N 2 3 4");
+		proto_constant(m, "zero", 7, "", &zero, 8);
+		proto_constant(m, "axis", 7, "1", &zero, 8);
+		proto_constant(m, "rest", 7, "1", rest, 8);
+		proto_node(m, "Shape", "x", "shape");
+		proto_int(proto_node(m, "Gather", "shape zero", "batch"), "axis", 0);
+		if (opset < 13)
+			proto_ints(proto_node(m, "Unsqueeze", "batch", "list"), "axes", "0");
+		else
+			proto_node(m, "Unsqueeze", "batch axis", "list");
+		proto_int(proto_node(m, "Concat", "list rest", "to"), "axis", 0);
+		proto_node(m, "Reshape", "x to", "flat");
+		if (opset < 11) {
+			proto_float(proto_node(m, "Clip", "flat", "y"), "min", 0.1f);
+		} else {
+			proto_constant(m, "low", 11, "", &low, 8);
+			proto_int(proto_node(m, "Cast", "low", "bound"), "to", 1);
+			proto_node(m, "Clip", "flat bound", "y");
+		}
+		proto_output(m, "y");
+		proto_constant(m, "pads", 7, "4", pads, 32);
+		proto_constant(m, "four", 7, "1", four, 8);
+		proto_constant(m, "pairs", 7, "2", pairs, 16);
+		proto_constant(m, "last", 7, "1", last, 8);
+		proto_constant(m, "first", 7, "1", first, 8);
+		if (opset >= 11) {
+			proto_tensor(proto_node(m, "ConstantOfShape", "four", "more"), "value", 7, &zero, 8);
+			proto_int(proto_node(m, "Concat", "pads more", "all"), "axis", 0);
+			proto_node(m, "Reshape", "all pairs", "turned");
+			proto_node(m, "Slice", "turned last first axis rest", "back");
+			proto_ints(proto_node(m, "Transpose", "back", "columns"), "perm", "1 0");
+			proto_node(m, "Reshape", "columns rest", "row");
+			proto_int(proto_node(m, "Cast", "row", "whole"), "to", 7);
+			proto_node(m, "Pad", "x whole", "z");
+			proto_output(m, "z");
+		}
+		ck_assert_msg(!proto_parse(m, 5, &g, &err), "opset %d: %s", (int)opset, err.text);
+		ck_assert_uint_eq(g->nr_nodes, opset < 11 ? 2 : 3);
+		y = g->outputs[0];
+		ck_assert(g->tensors[y].dims.n == 2 && g->tensors[y].dims.d[0] == 5 && g->tensors[y].dims.d[1] == 24);
+		for (uint32_t n = 0; n < g->nr_nodes; n++)
+			if (g->nodes[n].op == NN_CLIP)
+				ck_assert(g->nodes[n].attrs.has_lo && g->nodes[n].attrs.lo == 0.1f && !g->nodes[n].attrs.has_hi);
+		if (opset >= 11) {
+			y = g->outputs[1];
+			/* Columns 1 before and 2 behind, rows 3 before. */
+			ck_assert(g->tensors[y].dims.d[0] == 5 && g->tensors[y].dims.d[1] == 2 && g->tensors[y].dims.d[2] == 6 &&
+				  g->tensors[y].dims.d[3] == 7);
+		}
+		nn_graph_free(g);
+		proto_free(m);
+	}
+}
+END_TEST
+
+/* Before IR version 4 initializers are inputs, too; some exporters say -1 where they do not know the batch. */
+START_TEST(old_inputs)
+{
+	struct smartssd_error err = { "" };
+	Onnx__ModelProto *m = base();
+	struct nn_graph *g;
+
+	m->ir_version = 3;
+	proto_input(m, "w", 1, "2 2 3 3");
+	proto_input(m, "b", 1, "2");
+	X->type->tensor_type->shape->dim[0]->dim_value = -1;
+	ck_assert_msg(!proto_parse(m, 6, &g, &err), "%s", err.text);
+	ck_assert_uint_eq(g->nr_inputs, 1);
+	ck_assert_int_eq(g->tensors[g->inputs[0]].dims.d[0], 6);
+	ck_assert_ptr_nonnull(g->tensors[g->nodes[0].in[1]].data);
+	nn_graph_free(g);
+	proto_free(m);
+}
+END_TEST
+
+/* What builders give as attributes goes to a file as constants; bounds that the type has anyway are left out. */
+START_TEST(clip_bounds_are_written)
+{
+	static const enum nn_type types[] = { NN_F4, NN_I4, NN_U1, NN_I1 };
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		struct smartssd_error err = { "" };
+		struct nn_attrs a = { .has_lo = true, .has_hi = true, .lo = -3e38f, .hi = 3e38f };
+		struct nn_dims d = { 1, { 4 } };
+		struct nn_graph *g = nn_graph_new("g"), *h;
+		uint32_t x = nn_graph_add_tensor(g, "x", types[i], &d), y = nn_graph_add_tensor(g, "y", NN_NONE, NULL);
+		size_t bytes;
+		void *data;
+
+		ck_assert(!nn_graph_add_input(g, x) && !nn_graph_add_output(g, y));
+		ck_assert_uint_ne(nn_graph_add_node(g, NN_CLIP, "clip", &x, 1, &y, 1, &a), NN_NOWHERE);
+		ck_assert_msg(!nn_graph_finish(g, &err) && !nn_graph_serialize(g, &data, &bytes, &err), "%s", err.text);
+		ck_assert_msg(!nn_graph_parse(data, bytes, 0, &h, &err), "%s", err.text);
+		ck_assert(h->nodes[0].attrs.has_lo == (types[i] == NN_F4) && h->nodes[0].attrs.has_hi == (types[i] == NN_F4));
+		if (types[i] == NN_F4)
+			ck_assert(h->nodes[0].attrs.lo == -3e38f && h->nodes[0].attrs.hi == 3e38f);
+		nn_graph_free(h);
+		nn_graph_free(g);
+		free(data);
+	}
+}
+END_TEST
+
 START_TEST(files)
 {
 	char folder[] = "/tmp/nn-test-XXXXXX", path[64], text[96];
@@ -457,7 +642,7 @@ START_TEST(files)
 	ck_assert_msg(!nn_graph_finish(g, &err), "%s", err.text);
 	ck_assert_msg(!nn_graph_save(g, path, &err), "%s", err.text);
 	ck_assert_msg(!nn_graph_load(path, 0, &h, &err), "%s", err.text);
-	ck_assert_uint_eq(h->nr_nodes, 17); /* the flat Softmax became three nodes */
+	ck_assert_uint_eq(h->nr_nodes, 18); /* the flat Softmax became three nodes */
 	ck_assert_str_eq(nn_graph_meta(h, "sample"), "yes");
 	ck_assert_ptr_null(nn_graph_meta(h, "other"));
 	nn_graph_free(h);
@@ -506,6 +691,9 @@ static void fill(TCase *t)
 	tcase_add_test(t, hostile_bytes);
 	tcase_add_test(t, folding_is_limited);
 	tcase_add_test(t, shapes_and_constants_fold);
+	tcase_add_test(t, exported_chains_fold);
+	tcase_add_test(t, old_inputs);
+	tcase_add_test(t, clip_bounds_are_written);
 	tcase_add_test(t, files);
 	tcase_add_test(t, building);
 }

@@ -119,7 +119,7 @@ static uint32_t count(const struct nn_program *p, enum nn_layer_kind kind)
 
 /* What random networks became, so that a generator or a lowering that leaves everything to the host is found. */
 static struct {
-	uint32_t kinds[NN_LAYER_KINDS], residual, pooled, unfolded, merged, parts, kernel_of_image;
+	uint32_t kinds[NN_LAYER_KINDS], residual, pooled, unfolded, merged, parts, kernel_of_image, constants;
 } seen;
 
 static void look(const struct nn_program *p)
@@ -128,6 +128,7 @@ static void look(const struct nn_program *p)
 		const struct nn_layer *l = &p->layers[i];
 
 		seen.kinds[l->kind]++;
+		seen.constants += l->kind == NN_LAYER_ADD && l->w_bytes;
 		seen.unfolded += l->kind == NN_LAYER_PACK && l->pack.kernel > 1;
 		if (l->kind == NN_LAYER_CONV) {
 			seen.residual += l->conv.residual;
@@ -230,12 +231,12 @@ START_TEST(networks_in_qdq_form)
 		nn_program_free(lower_and_run(g, network));
 		nn_graph_free(g);
 	}
-	printf("# QDQ: %u pack, %u conv (%u with residual, %u with pool), %u depthwise, %u pool, %u add, %u pieces; %u parts, %u unfolded\n",
+	printf("# QDQ: %u pack, %u conv (%u with residual, %u with pool), %u depthwise, %u pool, %u add (%u of a constant), %u pieces; %u parts, %u unfolded\n",
 	       seen.kinds[NN_LAYER_PACK], seen.kinds[NN_LAYER_CONV], seen.residual, seen.pooled, seen.kinds[NN_LAYER_DEPTHWISE], seen.kinds[NN_LAYER_POOL],
-	       seen.kinds[NN_LAYER_ADD], seen.kinds[NN_LAYER_GRAPH], seen.parts, seen.unfolded);
+	       seen.kinds[NN_LAYER_ADD], seen.constants, seen.kinds[NN_LAYER_GRAPH], seen.parts, seen.unfolded);
 	fflush(stdout);
 	if (NETWORKS > 100)
-		ck_assert(seen.kinds[NN_LAYER_CONV] > NETWORKS && seen.residual && seen.kinds[NN_LAYER_ADD] && seen.kinds[NN_LAYER_GRAPH] && seen.parts);
+		ck_assert(seen.kinds[NN_LAYER_CONV] > NETWORKS && seen.residual && seen.kinds[NN_LAYER_ADD] && seen.constants && seen.kinds[NN_LAYER_GRAPH] && seen.parts);
 }
 END_TEST
 
@@ -280,6 +281,219 @@ START_TEST(single_layers)
 		x = build_input(&b, BUILD_BYTE, NN_I1, &(struct nn_dims){ 2, { 3, 50 } });
 		y = build_product(&b, x, 1 + random_below(40), random_below(2), random_below(2));
 		one(build_end(&b, &y, 1), one_unit, NN_LAYER_CONV, 2);
+	}
+}
+END_TEST
+
+/* Powers of two as scales: then no evaluation rounds anywhere but once, and results are the same bytes. */
+static struct byte_tensor exact_input(struct build *b, const struct nn_dims *dims)
+{
+	struct byte_tensor x = build_input(b, BUILD_BYTE, random_below(2) ? NN_U1 : NN_I1, dims);
+
+	x.scale = ldexpf(1.0f, random_in(-6, 2));
+	return x;
+}
+
+START_TEST(constant_operands)
+{
+	/* Shapes of a tensor, and constants that it may be added to. */
+	static const struct {
+		struct nn_dims x, c;
+		uint32_t pixels; /* of the constant on the card */
+	} cases[] = {
+		{ { 4, { 1, 24, 5, 7 } }, { 4, { 1, 24, 1, 1 } }, 1 },	 { { 4, { 2, 24, 5, 7 } }, { 3, { 24, 1, 1 } }, 1 },
+		{ { 4, { 2, 24, 5, 7 } }, { 4, { 1, 24, 5, 7 } }, 35 },	 { { 4, { 3, 16, 5, 7 } }, { 3, { 16, 5, 7 } }, 35 },
+		{ { 4, { 1, 20, 5, 7 } }, { 1, { 7 } }, 35 },		 { { 4, { 1, 7, 5, 7 } }, { 4, { 1, 1, 5, 1 } }, 35 },
+		{ { 4, { 1, 20, 5, 7 } }, { 0 }, 1 },			 { { 4, { 2, 20, 5, 7 } }, { 4, { 1, 1, 1, 1 } }, 1 },
+		{ { 2, { 3, 50 } }, { 1, { 50 } }, 1 },			 { { 2, { 3, 50 } }, { 2, { 1, 50 } }, 1 },
+		{ { 2, { 3, 50 } }, { 1, { 1 } }, 1 },			 { { 4, { 1, 24, 1, 1 } }, { 2, { 1, 1 } }, 1 },
+	};
+
+	for (size_t i = 0; i < 4 * ARRAY_SIZE(cases); i++) {
+		size_t k = i % ARRAY_SIZE(cases);
+		bool bytes = i / ARRAY_SIZE(cases) != 3;
+		struct byte_tensor x;
+		struct nn_program *p;
+		struct nn_graph *g;
+		struct build b;
+
+		build_begin(&b, true);
+		x = exact_input(&b, &cases[k].x);
+		x = build_add_constant(&b, x, &cases[k].c, bytes, random_below(2), random_below(3), x.scale * ldexpf(1.0f, random_in(-1, 2)));
+		g = build_end(&b, &x, 1);
+		p = lower_and_run(g, exact);
+		ck_assert_uint_eq(p->nr_layers, 2);
+		ck_assert_uint_eq(p->layers[1].kind, NN_LAYER_ADD);
+		ck_assert_uint_eq(p->layers[1].w_bytes, (bytes ? cases[k].pixels : 1) * p->values[p->layers[1].out].channels);
+		nn_program_free(p);
+		nn_graph_free(g);
+	}
+}
+END_TEST
+
+/* What a constant operand must not be: another one for each image, or float numbers that are no bytes. */
+START_TEST(constant_operands_of_the_host)
+{
+	for (int i = 0; i < 2; i++) {
+		struct nn_dims dims = { 4, { 2, 8, 3, 3 } };
+		struct byte_tensor x, y;
+		struct nn_program *p;
+		struct nn_graph *g;
+		struct build b;
+
+		build_begin(&b, true);
+		x = exact_input(&b, &dims);
+		if (i)
+			dims.d[0] = 1;
+		y = build_add_constant(&b, x, &dims, !i, false, BUILD_NO_BOUND, x.scale);
+		g = build_end(&b, &y, 1);
+		for (uint32_t t = 0; i && t < g->nr_tensors; t++)
+			if (g->tensors[t].data && nn_count(&g->tensors[t].dims) > 1)
+				((float *)g->tensors[t].data)[1] += 1.0f;
+		p = lower_and_run(g, exact);
+		ck_assert_uint_eq(count(p, NN_LAYER_ADD), 0);
+		ck_assert_uint_eq(count(p, NN_LAYER_GRAPH), 1);
+		ck_assert_ptr_nonnull(strstr(p->layers[p->nr_layers - 1].why_host, i ? "DequantizeLinear" : "all images"));
+		nn_program_free(p);
+		nn_graph_free(g);
+	}
+}
+END_TEST
+
+/* A maximum is taken on the card, in a convolution or alone, and brought to the other scale there. */
+START_TEST(pools_to_another_scale)
+{
+	for (int i = 0; i < 40; i++) {
+		struct build_conv how = { .filters = 40, .kernel = { 1, 1 }, .stride = { 1, 1 }, .dilation = { 1, 1 }, .w_type = NN_I1, .bound = random_below(3) };
+		struct byte_tensor x;
+		struct nn_program *p;
+		struct nn_graph *g;
+		struct build b;
+
+		build_begin(&b, true);
+		x = exact_input(&b, &image);
+		if (i & 1)
+			x = build_conv(&b, x, &how);
+		x = build_scaled_pool(&b, x, 2 + random_below(2), 1 + random_below(2), random_below(2), random_below(3), x.scale * ldexpf(1.0f, random_in(-1, 1)));
+		if (i & 2)
+			x = build_scaled_pool(&b, x, 2, 1, 1, BUILD_NO_BOUND, x.scale * 2);
+		g = build_end(&b, &x, 1);
+		p = lower_and_run(g, i & 1 ? one_unit : exact);
+		ck_assert_uint_eq(count(p, NN_LAYER_GRAPH), 0);
+		ck_assert_uint_le(p->nr_layers, i & 2 ? 5 : 3);
+		nn_program_free(p);
+		nn_graph_free(g);
+	}
+}
+END_TEST
+
+/* uint8 weights with any zero point, int8 ones with one that is not 0: 9 bits; a filter with the largest there is, 255, needs the input three times. */
+START_TEST(weights_beyond_int8)
+{
+	uint32_t times[4] = { 0 };
+
+	for (int i = 0; i < 48; i++) {
+		struct build_conv how = { .filters = 1 + random_below(40), .kernel = { 3, 2 }, .stride = { 1, 2 }, .dilation = { 1, 1 }, .pad = { 1, 0, 2, 1 },
+					  .w_type = i & 1 ? NN_I1 : NN_U1, .wide = true, .per_filter = random_below(2), .bias = random_below(2) };
+		const struct nn_dims small = { 4, { 1 + random_below(2), 1 + random_below(4), 9, 8 } };
+		struct byte_tensor x;
+		struct nn_program *p;
+		struct nn_graph *g;
+		struct build b;
+
+		build_begin(&b, false);
+		x = build_input(&b, BUILD_BYTE, random_below(2) ? NN_U1 : NN_I1, i % 3 ? &image : &small);
+		if (i % 6 == 1)
+			how.group = how.filters = 24; /* depthwise */
+		else if (i % 6 == 2) {
+			how.group = 3;
+			how.filters = 33;
+		}
+		x = build_conv(&b, x, &how);
+		if (i % 4 == 1)
+			x = build_pool(&b, x, NN_MAX_POOL, 2, 1, 0, false);
+		if (i % 4 == 3)
+			x = build_product(&b, build_turned_flatten(&b, x), 7, false, false);
+		g = build_end(&b, &x, 1);
+		p = lower_and_run(g, exact);
+		ck_assert_uint_eq(count(p, NN_LAYER_GRAPH), 0);
+		ck_assert_uint_le(count(p, NN_LAYER_ADD), 3);
+		times[count(p, NN_LAYER_ADD)]++;
+		nn_program_free(p);
+		nn_graph_free(g);
+	}
+	printf("# inputs of weights beyond int8: %u there twice, %u three times\n", times[2], times[3]);
+	fflush(stdout);
+	ck_assert(times[2] && times[3] && !times[1]);
+}
+END_TEST
+
+/* The input of such a convolution is a part of a concatenation, its output another one, and a sum is behind it. */
+START_TEST(weights_beyond_int8_among_others)
+{
+	for (int i = 0; i < 8; i++) {
+		struct build_conv how = { .filters = 32, .kernel = { 3, 3 }, .stride = { 1, 1 }, .dilation = { 1, 1 }, .pad = { 1, 1, 1, 1 }, .w_type = NN_U1, .wide = true,
+					  .bias = true, .per_filter = true };
+		struct byte_tensor x, y, parts[2];
+		struct nn_program *p;
+		struct nn_graph *g;
+		struct build b;
+
+		build_begin(&b, true);
+		x = build_input(&b, BUILD_BYTE, NN_U1, &(struct nn_dims){ 4, { 1, 32, 6, 6 } });
+		y = build_conv(&b, x, &how);
+		parts[0] = x;
+		parts[1] = build_requantise(&b, y, x.scale, x.zero);
+		y = build_conv(&b, build_concat(&b, parts, 2), &how);
+		x = build_add(&b, build_conv(&b, x, &how), y, BUILD_RELU);
+		g = build_end(&b, &x, 1);
+		p = lower_and_run(g, network);
+		ck_assert_uint_eq(count(p, NN_LAYER_GRAPH), 0);
+		nn_program_free(p);
+		nn_graph_free(g);
+	}
+}
+END_TEST
+
+/* Constants behind a product or a convolution: one number for each filter becomes its bias, any other shape does not. */
+START_TEST(biases_of_all_shapes)
+{
+	static const struct {
+		struct nn_dims x, c;
+		bool bias;
+	} cases[] = {
+		{ { 2, { 5, 30 } }, { 1, { 5 } }, true },	{ { 2, { 5, 30 } }, { 2, { 1, 5 } }, true }, { { 2, { 5, 30 } }, { 2, { 5, 1 } }, false },
+		{ { 2, { 5, 30 } }, { 2, { 5, 5 } }, false },	{ { 2, { 5, 30 } }, { 1, { 1 } }, true },    { { 2, { 5, 30 } }, { 2, { 1, 1 } }, true },
+		{ { 2, { 5, 30 } }, { 0 }, true },		{ { 2, { 1, 30 } }, { 1, { 5 } }, true },
+	};
+
+	for (size_t i = 0; i < 4 * ARRAY_SIZE(cases); i++) {
+		size_t k = i % ARRAY_SIZE(cases);
+		struct byte_tensor x;
+		struct nn_program *p;
+		struct nn_graph *g;
+		struct build b;
+
+		build_begin(&b, true);
+		x = build_input(&b, BUILD_BYTE, NN_U1, &cases[k].x);
+		x = build_product_plus(&b, x, 5, i / ARRAY_SIZE(cases) & 1, &cases[k].c, i / ARRAY_SIZE(cases) & 2);
+		g = build_end(&b, &x, 1);
+		p = lower_and_run(g, one_unit);
+		ck_assert_msg(count(p, NN_LAYER_CONV) == cases[k].bias, "case %zu: %u layers on the card", i, count(p, NN_LAYER_CONV));
+		nn_program_free(p);
+		nn_graph_free(g);
+	}
+	for (int i = 0; i < 16; i++) {
+		struct build_conv how = { .filters = 24, .group = i & 4 ? 24 : 1, .kernel = { 3, 3 }, .stride = { 1, 1 }, .dilation = { 1, 1 }, .w_type = NN_I1,
+					  .per_filter = true, .bias = i & 1, .plus = { 3, { 24, 1, 1 } }, .plus_bytes = i & 2, .bound = random_below(3) };
+		struct byte_tensor x;
+		struct build b;
+
+		if (i & 8)
+			how.plus = (struct nn_dims){ 4, { 1, 1, 1, 1 } };
+		build_begin(&b, true);
+		x = build_conv(&b, build_input(&b, BUILD_BYTE, NN_U1, &image), &how);
+		one(build_end(&b, &x, 1), one_unit, i & 4 ? NN_LAYER_DEPTHWISE : NN_LAYER_CONV, 2);
 	}
 }
 END_TEST
@@ -513,6 +727,12 @@ int main(void)
 	random_start();
 	tcase_set_timeout(tests, 300);
 	tcase_add_test(tests, single_layers);
+	tcase_add_test(tests, constant_operands);
+	tcase_add_test(tests, constant_operands_of_the_host);
+	tcase_add_test(tests, pools_to_another_scale);
+	tcase_add_test(tests, weights_beyond_int8);
+	tcase_add_test(tests, weights_beyond_int8_among_others);
+	tcase_add_test(tests, biases_of_all_shapes);
 	tcase_add_test(tests, residual_block);
 	tcase_add_test(tests, arguments_are_those_of_the_prototypes);
 	tcase_add_test(tests, square_transpose);

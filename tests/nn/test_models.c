@@ -69,7 +69,7 @@ static void test_model(const char *name, uint64_t seed, float *input)
 	int ret = 0;
 
 	for (int form = 0; form < 3 && !ret; form++)
-		ret = model_build(name, seed, (enum model_form)form, &g[form], &err);
+		ret = model_build(name, seed, 224, (enum model_form)form, &g[form], &err);
 	for (uint64_t i = 0; i < 2 && !ret; i++) {
 		model_input(seed + 99, i, 224, input);
 		for (int form = 0; form < 3 && !ret; form++)

@@ -60,7 +60,7 @@ static uint32_t begin(int64_t c, int64_t h, int64_t w)
 	g = nn_graph_new("test");
 	nr_names = 0;
 	t = nn_graph_add_tensor(g, "x", NN_F4, &dims);
-	ck_assert_int_eq(nn_add_input(g, t), 0);
+	ck_assert_int_eq(nn_graph_add_input(g, t), 0);
 	return t;
 }
 
@@ -69,7 +69,7 @@ static void end(uint32_t out)
 	struct smartssd_error err = { "" };
 	int ret;
 
-	ck_assert_int_eq(nn_add_output(g, out), 0);
+	ck_assert_int_eq(nn_graph_add_output(g, out), 0);
 	ret = nn_graph_finish(g, &err);
 	ck_assert_msg(!ret, "%s", err.text);
 }
@@ -218,6 +218,7 @@ static float *random_input(void)
 struct inputs {
 	int left;
 	float value; /* not 0: all elements */
+	bool zero;   /* all elements 0 */
 	int fails;
 };
 
@@ -231,7 +232,7 @@ static int next(void *ctx, float *input, struct smartssd_error *err)
 	if (!in->left--)
 		return 1;
 	for (int64_t i = 0; i < n; i++)
-		input[i] = in->value ? in->value : uniform(-2, 2);
+		input[i] = in->value || in->zero ? in->value : uniform(-2, 2);
 	return 0;
 }
 
@@ -373,7 +374,7 @@ START_TEST(passed_on_tensors_share)
 	all[3] = pool(all[2], NN_MAX_POOL, 2, 2);
 	all[4] = ADD(NN_TRANSPOSE, &order, all[3]);
 	one = ADD(NN_GLOBAL_AVERAGE_POOL, NULL, all[3]);
-	ck_assert_int_eq(nn_add_output(g, all[4]), 0);
+	ck_assert_int_eq(nn_graph_add_output(g, all[4]), 0);
 	end(one);
 	q = quantise(NULL);
 	params(q, NN_CONCAT, &first, &z);
@@ -517,7 +518,6 @@ START_TEST(refusals)
 	struct nn_quantize how = { .next = next, .ctx = &in };
 	struct nn_attrs a = { .axis = 1 };
 	struct nn_dims dims = { 4, { 1, 3, 8, 8 } };
-	struct smartssd_error err;
 	struct nn_graph *q, *fp32;
 	uint32_t x;
 
@@ -528,7 +528,7 @@ START_TEST(refusals)
 	nn_graph_free(g);
 	/* Two inputs */
 	x = begin(3, 8, 8);
-	nn_add_input(g, nn_graph_add_tensor(g, "second", NN_F4, &dims));
+	nn_graph_add_input(g, nn_graph_add_tensor(g, "second", NN_F4, &dims));
 	end(conv(x, 3, 4, 1, 1, 1, true));
 	refused(&how, -EOPNOTSUPP, "2 inputs");
 	nn_graph_free(g);
@@ -555,6 +555,8 @@ START_TEST(refusals)
 	refused(&how, -EIO, "the drawer is stuck");
 	in = (struct inputs){ .left = 2, .value = NAN };
 	refused(&how, -ERANGE, "tensor 'x' is nan");
+	in = (struct inputs){ .left = 2, .zero = true };
+	refused(&how, -EINVAL, "each of the 2 calibration inputs is 0");
 	in = (struct inputs){ .left = 2, .value = 3e38f };
 	refused(&how, -ERANGE, "");
 	how.percentile = 100.5;
@@ -574,7 +576,16 @@ START_TEST(refusals)
 	((float *)g->tensors[g->nodes[0].in[1]].data)[0] = NAN;
 	how.progress.step = NULL;
 	in.left = 2;
-	ck_assert_int_eq(nn_quantize_graph(g, &how, &q, NULL, &err), -ERANGE);
+	refused(&how, -ERANGE, "element 0 of its input 'w0' is nan");
+	nn_graph_free(g);
+	/* Statistics that no training makes */
+	x = norm(begin(3, 8, 8), 3);
+	end(conv(x, 3, 4, 1, 1, 1, true));
+	((float *)g->tensors[g->nodes[0].in[4]].data)[2] = -1;
+	in.left = 2;
+	refused(&how, -ERANGE, "has the element -1, which has no square root");
+	((float *)g->tensors[g->nodes[0].in[4]].data)[2] = INFINITY;
+	refused(&how, -ERANGE, "element 2 of its input");
 	nn_graph_free(g);
 }
 END_TEST

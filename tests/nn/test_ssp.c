@@ -305,6 +305,108 @@ START_TEST(lies)
 }
 END_TEST
 
+/* A piece of the host that writes where it reads: two plain values of the same shape, one of them the other. */
+START_TEST(pieces_in_place)
+{
+	struct nn_dims dims = { 2, { 1, 10 } };
+	struct nn_graph *g = nn_graph_new("so\x1b[ft");
+	uint32_t t[3], value;
+	struct nn_attrs axis = { .axis = 1 };
+	struct nn_program *p;
+
+	for (int i = 0; i < 3; i++)
+		t[i] = nn_graph_add_tensor(g, (const char *[]){ "x", "y", "z" }[i], NN_F4, &dims);
+	ck_assert_int_eq(nn_graph_add_input(g, t[0]), 0);
+	ck_assert(nn_graph_add_node(g, NN_RELU, "r", &t[0], 1, &t[1], 1, NULL) != NN_NOWHERE);
+	ck_assert(nn_graph_add_node(g, NN_SOFTMAX, "s", &t[1], 1, &t[2], 1, &axis) != NN_NOWHERE);
+	ck_assert_int_eq(nn_graph_add_output(g, t[1]), 0);
+	ck_assert_int_eq(nn_graph_add_output(g, t[2]), 0);
+	ck_assert_int_eq(nn_graph_finish(g, NULL), 0);
+	ck_assert_int_eq(nn_lower(g, NN_SHELL_FLAT, &p, NULL), 0);
+	nn_graph_free(g);
+	ck_assert_str_eq(p->name, "so?[ft");
+	ck_assert(p->nr_layers == 1 && p->layers[0].graph.nr_out == 2 && p->layers[0].graph.nr_in == 1);
+	/* Were the input not the model's, but defined by an earlier layer: the same piece once more. */
+	p->layers = realloc(p->layers, 2 * sizeof(*p->layers));
+	p->layers[1] = p->layers[0];
+	p->layers[1].name = strdup("again");
+	p->layers[1].fused = strdup("");
+	p->layers[1].why = strdup("");
+	p->layers[1].why_host = strdup("");
+	p->layers[1].graph.in = calloc(1, sizeof(uint32_t));
+	p->layers[1].graph.out = calloc(2, sizeof(uint32_t));
+	p->nr_layers = 2;
+	value = p->layers[0].graph.out[0];
+	p->layers[1].graph.in[0] = value;
+	p->layers[1].graph.out[0] = p->layers[1].graph.out[1] = p->layers[0].graph.out[1];
+	ck_assert_int_eq(nn_program_check(p, NULL), 0);
+	LIE(p->layers[1].graph.out[0], value);
+	nn_program_free(p);
+}
+END_TEST
+
+/* The same of parts, and of additions with a constant. */
+START_TEST(lies_about_parts_and_constants)
+{
+	struct byte_tensor x, y, parts[2];
+	struct nn_layer *sum = NULL, *copy = NULL, *conv = NULL;
+	struct build_conv how = { .filters = 32, .kernel = { 1, 1 }, .stride = { 1, 1 }, .dilation = { 1, 1 }, .w_type = NN_I1 };
+	struct nn_program *p;
+	struct nn_graph *g;
+	struct build b;
+
+	build_begin(&b, true);
+	x = build_input(&b, BUILD_FLOAT, NN_U1, &(struct nn_dims){ 4, { 1, 32, 8, 8 } });
+	y = build_add_constant(&b, x, &(struct nn_dims){ 3, { 32, 8, 8 } }, true, false, BUILD_NO_BOUND, x.scale);
+	parts[0] = build_pool(&b, y, NN_MAX_POOL, 3, 1, 1, false);
+	parts[1] = x;
+	x = build_conv(&b, build_concat(&b, parts, 2), &how);
+	build_float_output(&b, x, true);
+	g = build_end(&b, NULL, 0);
+	ck_assert_int_eq(nn_lower(g, NN_SHELL_FLAT, &p, NULL), 0);
+	nn_graph_free(g);
+	for (uint32_t i = 0; i < p->nr_layers; i++) {
+		struct nn_layer *l = &p->layers[i];
+
+		if (l->kind == NN_LAYER_ADD)
+			*(l->w_bytes ? &sum : &copy) = l;
+		else if (l->kind == NN_LAYER_CONV)
+			conv = l;
+	}
+	ck_assert(sum && copy && conv && p->values[copy->out].whole != NN_NONE_VALUE && p->values[copy->out].at == 32);
+	ck_assert_uint_eq(sum->w_bytes, 8 * 8 * 32);
+	LIE(sum->w_bytes, 8 * 8 * 32 - 32);
+	LIE(sum->w_bytes, UINT64_MAX);
+	LIE(sum->w_at, p->weights_bytes);
+	LIE(sum->in[1], sum->in[0]);
+	LIE(sum->add.b_zero, 256);
+	LIE(sum->out, sum->in[0]);
+	LIE(copy->w_bytes, 64);
+	LIE(copy->in[0], p->values[copy->out].whole);
+	LIE(p->values[copy->out].at, 48);
+	LIE(p->values[copy->out].at, 1);
+	/* It would read what it overwrites, in whatever order. */
+	LIE(conv->out, p->values[copy->out].whole);
+	LIE(p->values[conv->out].whole, p->values[copy->out].whole);
+	nn_program_free(p);
+}
+END_TEST
+
+/* Names are anybody's, and printed on terminals. */
+START_TEST(names_without_control_characters)
+{
+	struct nn_program *p = some_program(), *q;
+
+	free(p->layers[0].name);
+	p->layers[0].name = strdup("a\x1b[31mb\nc\x7f\xc3\xa4");
+	ck_assert_int_eq(nn_ssp_save(p, path, NULL), 0);
+	ck_assert_int_eq(nn_ssp_load(path, false, &q, NULL, NULL), 0);
+	ck_assert_str_eq(q->layers[0].name, "a?[31mb?c?\xc3\xa4");
+	nn_program_free(p);
+	nn_program_free(q);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("ssp");
@@ -321,6 +423,9 @@ int main(void)
 	tcase_add_test(tests, damaged_files);
 	tcase_add_test(tests, no_room);
 	tcase_add_test(tests, lies);
+	tcase_add_test(tests, pieces_in_place);
+	tcase_add_test(tests, lies_about_parts_and_constants);
+	tcase_add_test(tests, names_without_control_characters);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -52,11 +52,11 @@ static void print_text(const struct compile_args *a, const struct nn_program *p)
 	for (int k = 0; k < NN_LAYER_KINDS; k++)
 		on_card += s.card[k];
 	printf("%s: %s, for %u card%s, %s shell\n", a->output, p->name, p->cards, p->cards == 1 ? "" : "s", p->shell == NN_SHELL_DFX ? "dfx" : "flat");
-	printf("  on the card   %u layers", on_card);
+	printf("  on the card   %u layer%s", on_card, on_card == 1 ? "" : "s");
 	for (int k = 0, n = 0; k < NN_LAYER_KINDS; k++)
 		if (s.card[k])
 			printf("%s%u %s", n++ ? ", " : ": ", s.card[k], kinds[k]);
-	printf("\n  on the host   %u layers", s.host + s.pieces);
+	printf("\n  on the host   %u layer%s", s.host + s.pieces, s.host + s.pieces == 1 ? "" : "s");
 	if (s.host)
 		printf(", %u of them for speed", s.host);
 	putchar('\n');
@@ -100,6 +100,22 @@ static void print_json(const struct compile_args *a, const struct nn_program *p)
 	json_close(&j, '}');
 }
 
+/* Nothing is for the card, and that because of numbers in floating point: it is a program that runs, but hardly the one that was wanted. */
+static void advise(const struct compile_args *a, const char *model, const struct nn_program *p)
+{
+	for (uint32_t i = 0; i < p->nr_layers; i++)
+		if (p->layers[i].kind != NN_LAYER_GRAPH)
+			return;
+	/* One that has 8-bit tensors was told why each piece is the host's. */
+	for (uint32_t i = 0; i < p->nr_graphs; i++)
+		for (uint32_t t = 0; t < p->graphs[i]->nr_tensors; t++)
+			if (p->graphs[i]->tensors[t].type == NN_U1 || p->graphs[i]->tensors[t].type == NN_I1)
+				return;
+	complain(VERB, "note: no layer of %s is for the card. A model in floating point has to be quantised first:\n"
+		 "  smartssd quantize %s --calibrate FOLDER|x.npy -o int8.onnx\n"
+		 "  smartssd compile int8.onnx -o %s", model, model, a->output);
+}
+
 static int compile(const struct compile_args *a, const char *model)
 {
 	struct smartssd_error err = { "" };
@@ -113,6 +129,10 @@ static int compile(const struct compile_args *a, const char *model)
 	if (ret) {
 		complain(VERB, "--output: %s", *err.text ? err.text : strerror(-ret));
 		return 1;
+	}
+	if (same_file(model, a->output)) {
+		complain(VERB, "--output: %s is the model, which would be lost; name another file", a->output);
+		return 2;
 	}
 	ret = nn_graph_load(model, (uint32_t)a->batch, &graph, &err);
 	if (!ret)
@@ -131,6 +151,8 @@ static int compile(const struct compile_args *a, const char *model)
 		print_json(a, program);
 	else
 		print_text(a, program);
+	if (!ret)
+		advise(a, model, program);
 	nn_program_free(program);
 	return ret ? 1 : 0;
 }
@@ -139,7 +161,7 @@ int cmd_compile(int argc, char **argv)
 {
 	struct compile_args a = { .cards = 1, .batch = 1 };
 	const struct option_spec specs[] = {
-		{ "output", OPTION_TEXT, &a.output, .meta = "OUT.ssp", .help = "or -o: written whole or not at all", .required = true },
+		{ "output", OPTION_TEXT, &a.output, .meta = "OUT.ssp", .help = "written whole or not at all", .required = true },
 		{ "cards", OPTION_COUNT, &a.cards, .min = 1, .max = 48, .meta = "N", .help = "cards that will run it, default 1" },
 		{ "shell", OPTION_CHOICE, &a.shell, .choices = "flat|dfx", .help = "what the cards' FPGAs are loaded with, default flat" },
 		{ "batch", OPTION_COUNT, &a.batch, .min = 1, .max = 65535, .meta = "N", .help = "where the model leaves its batch open, default 1" },

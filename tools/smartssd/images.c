@@ -14,7 +14,7 @@
 struct images {
 	struct images_form form;
 	uint64_t elements; /* of one image */
-	bool bytes;
+	bool bytes, values;
 	/* One .npy with all: */
 	int fd;
 	struct smartssd_array array;
@@ -193,6 +193,16 @@ static void from_bytes(const struct images *im, const uint8_t *bytes, float *val
 	}
 }
 
+bool images_values(const struct images *im)
+{
+	return im->values;
+}
+
+const char *images_name(const struct images *im, uint64_t i)
+{
+	return im->names && i < im->nr ? im->names[i] : im->folder;
+}
+
 /* One image out of an open array at @offset. */
 static int read_elements(struct images *im, int fd, uint32_t type, uint64_t offset, const char *path, float *values, struct smartssd_error *err)
 {
@@ -201,6 +211,7 @@ static int read_elements(struct images *im, int fd, uint32_t type, uint64_t offs
 
 	if (ret)
 		return smartssd_fail(err, ret, "%s: cannot be read: %s", path, strerror(-ret));
+	im->values |= !bytes;
 	if (bytes)
 		from_bytes(im, im->raw, values);
 	return 0;

@@ -29,6 +29,10 @@ void images_close(struct images *images);
 uint64_t images_count(const struct images *images);
 /* Are there bytes that the form's scale, mean and std apply to? Of a folder: known from its file names and what was read so far. */
 bool images_bytes(const struct images *images);
+/* Did images_read() come across values (f4) so far? */
+bool images_values(const struct images *images);
+/* The file that image @i is in. */
+const char *images_name(const struct images *images, uint64_t i);
 /* Image @i as values, product of form->shape floats. 0 or -errno with path and cause in @err. */
 int images_read(struct images *images, uint64_t i, float *values, struct smartssd_error *err);
 

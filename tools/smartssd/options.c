@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "options.h"
 
 #define MAX_SPECS 40
@@ -18,6 +19,13 @@ void complain(const char *verb, const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
+}
+
+bool same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 int options_exit(int result)
@@ -140,6 +148,12 @@ static int take(const struct option_table *table, const struct option_spec *spec
 	return -1;
 }
 
+/* The one short option beside -h: -o where there is an --output. */
+static bool is_output(const struct option_spec *spec)
+{
+	return !strcmp(spec->name, "output");
+}
+
 static void print_help(const struct option_table *table)
 {
 	printf("usage: smartssd %s%s%s%s\n%s\n", table->verb, table->nr ? " [OPTION...]" : "", *table->arguments ? " " : "",
@@ -149,7 +163,7 @@ static void print_help(const struct option_table *table)
 		const char *meta = s->kind == OPTION_CHOICE ? s->choices : s->meta ?: "";
 		char left[96];
 
-		snprintf(left, sizeof(left), "--%s%s%s", s->name, *meta ? " " : "", meta);
+		snprintf(left, sizeof(left), "%s--%s%s%s", is_output(s) ? "-o, " : "", s->name, *meta ? " " : "", meta);
 		printf("  %-36s %s%s\n", left, s->help, s->required ? " (required)" : "");
 	}
 	printf("  %-36s %s\n", "--help", "this text; more in smartssd(1) and the verb's own manual page");
@@ -164,9 +178,8 @@ int options_parse(const struct option_table *table, int argc, char **argv)
 	for (unsigned i = 0; i < table->nr && i < MAX_SPECS; i++)
 		longs[i] = (struct option){ table->specs[i].name, table->specs[i].kind == OPTION_FLAG ? no_argument : required_argument, NULL,
 					    256 + i };
-	/* The one short option beside -h: -o where there is an --output. */
 	for (unsigned i = 0; i < table->nr && i < MAX_SPECS; i++)
-		if (!strcmp(table->specs[i].name, "output"))
+		if (is_output(&table->specs[i]))
 			output = 256 + (int)i;
 	longs[table->nr] = (struct option){ "help", no_argument, NULL, 'h' };
 
@@ -206,8 +219,8 @@ int options_parse(const struct option_table *table, int argc, char **argv)
 	}
 	for (unsigned i = 0; i < table->nr; i++) {
 		if (table->specs[i].required && !seen[i]) {
-			complain(table->verb, "--%s is required: %s; 'smartssd %s --help' lists all options", table->specs[i].name,
-				 table->specs[i].help, table->verb);
+			complain(table->verb, "--%s is required (--%s %s: %s); 'smartssd %s --help' lists all options", table->specs[i].name,
+				 table->specs[i].name, table->specs[i].meta ?: "", table->specs[i].help, table->verb);
 			return -2;
 		}
 	}

@@ -49,6 +49,9 @@ int options_parse(const struct option_table *table, int argc, char **argv);
 /* The exit status for a negative result of options_parse(). */
 int options_exit(int result);
 
+/* Do both paths lead to one file that is there? Then writing one would destroy the other. */
+bool same_file(const char *a, const char *b);
+
 /* "smartssd VERB: what" on standard error: how every error of a verb is said. */
 void complain(const char *verb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

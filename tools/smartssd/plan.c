@@ -17,7 +17,7 @@ static const char *const kinds[NN_LAYER_KINDS] = { "input", "conv", "depthwise",
 
 struct plan_args {
 	const char *svg;
-	uint64_t cards, host_gmacs;
+	uint64_t cards, host_gmacs, batch;
 	bool cards_given, host_given, as_json;
 };
 
@@ -25,6 +25,7 @@ struct row {
 	struct nn_cost cost;
 	struct nn_moved moved;
 	uint64_t macs;
+	double peak; /* share of the shell's DSP peak, launch included; negative: nothing multiplied on a card */
 	char tile[64];
 };
 
@@ -35,6 +36,8 @@ struct view {
 	struct nn_total total;
 	struct nn_scale scale;
 	double even;
+	uint32_t least; /* images that the model takes at once */
+	bool anew; /* planned for these options, not as compiled: for jobs of as few images as the model takes */
 };
 
 static struct row describe(const struct view *v, const struct nn_layer *l)
@@ -43,10 +46,13 @@ static struct row describe(const struct view *v, const struct nn_layer *l)
 	struct row r = { .macs = l->kind == NN_LAYER_CONV ? l->conv.macs : l->kind == NN_LAYER_DEPTHWISE ? l->depthwise.macs : 0 };
 
 	snprintf(r.tile, sizeof(r.tile), "-");
+	r.peak = -1;
 	if (nn_layer_cost(v->p, l, l->place, &v->machine, &r.cost))
 		r.cost = (struct nn_cost){ .seconds = NAN, .bound = "unknown" };
 	if (l->place != NN_ON_CARD)
 		return r;
+	if (r.macs)
+		r.peak = (double)r.macs / (r.cost.seconds * nn_peak_macs_s(v->p->shell, &v->machine));
 	if (l->kind == NN_LAYER_CONV)
 		snprintf(r.tile, sizeof(r.tile), "%ux%ux%u%s", l->conv.tile_rows, l->conv.tile_filters, l->conv.tile_channels, stationary);
 	if (l->kind == NN_LAYER_DEPTHWISE)
@@ -82,22 +88,46 @@ static uint64_t over_links(const struct nn_moved *m)
 	return m->read + m->to_card + m->to_host + m->between;
 }
 
+/* What tells layers apart is the end of their names: a longer one is cut in front. */
+#define MAX_NAME 32
+static const char *shortened(const char *name, char text[MAX_NAME + 1])
+{
+	size_t n = strlen(name);
+
+	if (n <= MAX_NAME)
+		return name;
+	name += n - (MAX_NAME - 2);
+	while (((unsigned char)*name & 0xc0) == 0x80) /* not from within a character */
+		name++;
+	snprintf(text, MAX_NAME + 1, "..%s", name);
+	return text;
+}
+
 static void print_layers(const struct view *v)
 {
 	bool many = v->p->spread;
+	int width = (int)strlen("layer");
 
-	printf("%-24.24s %-9s %-7s %-14s %9s %11s %9s %11s %9s %9s %-8s %s\n", "layer", "kind", "where", "tile", "on chip B", "card DDR B", "flash B", "host link B",
-	       "MMAC", "us", "bound", "why");
+	for (uint32_t i = 0; i < v->p->nr_layers; i++) {
+		size_t n = strlen(v->p->layers[i].name);
+
+		width = n > MAX_NAME ? MAX_NAME : (int)n > width ? (int)n : width;
+	}
+	printf("%-*s %-9s %-7s %-14s %8s %8s %8s %8s %8s %8s %6s  %-8s %s\n", width, "layer", "kind", "where", "tile", "on chip", "DDR", "flash", "host", "MMAC", "us", "DSP %",
+	       "bound", "why");
+	printf("%-*s %-9s %-7s %-14s %8s %8s %8s %8s\n", width, "", "", "", "rows x f x ch", "kB", "kB", "link kB", "link kB");
 	for (uint32_t i = 0; i < v->p->nr_layers; i++) {
 		const struct nn_layer *l = &v->p->layers[i];
 		const struct row *r = &v->rows[i];
-		char where[16] = "host";
+		char where[16] = "host", share[16] = "-", name[MAX_NAME + 1];
 
 		if (l->place == NN_ON_CARD)
 			snprintf(where, sizeof(where), many ? "card %u" : "card", l->card);
-		printf("%-24.24s %-9s %-7s %-14s %9llu %11llu %9llu %11llu %9.2f %9.1f %-8s %s\n", l->name, kinds[l->kind], where, r->tile,
-		       (unsigned long long)r->cost.on_chip, (unsigned long long)r->cost.ddr_bytes, (unsigned long long)r->moved.flash,
-		       (unsigned long long)over_links(&r->moved), (double)r->macs * 1e-6, r->cost.seconds * 1e6, r->cost.bound, l->why);
+		if (r->peak >= 0)
+			snprintf(share, sizeof(share), "%.1f", r->peak * 100);
+		printf("%-*s %-9s %-7s %-14s %8.1f %8.1f %8.1f %8.1f %8.2f %8.1f %6s  %-8s %s\n", width, shortened(l->name, name), kinds[l->kind], where, r->tile,
+		       1e-3 * (double)r->cost.on_chip, 1e-3 * (double)r->cost.ddr_bytes, 1e-3 * (double)r->moved.flash, 1e-3 * (double)over_links(&r->moved),
+		       (double)r->macs * 1e-6, r->cost.seconds * 1e6, share, r->cost.bound, l->why);
 	}
 }
 
@@ -126,24 +156,32 @@ static void print_text(const struct view *v)
 {
 	const struct nn_total *t = &v->total;
 	const struct nn_machine *m = &v->machine;
+	double card_macs = 0, card_seconds = 0, peak = nn_peak_macs_s(v->p->shell, m);
 	uint64_t macs = 0, ddr = 0;
 
-	printf("%s, %s shell, for %u card%s; all times and rates are modelled, none is measured\n", v->p->name, v->p->shell == NN_SHELL_DFX ? "dfx" : "flat", v->p->cards,
-	       v->p->cards == 1 ? "" : "s");
+	printf("%s, %s shell, for %u card%s, %u image%s a job; all times and rates are modelled, none is measured\n", v->p->name,
+	       v->p->shell == NN_SHELL_DFX ? "dfx" : "flat", v->p->cards, v->p->cards == 1 ? "" : "s", t->batch, t->batch == 1 ? "" : "s");
 	print_layers(v);
 	for (uint32_t i = 0; i < v->p->nr_layers; i++) {
 		macs += v->rows[i].macs;
 		ddr += v->rows[i].cost.ddr_bytes;
+		if (v->rows[i].peak >= 0) {
+			card_macs += (double)v->rows[i].macs;
+			card_seconds += v->rows[i].cost.seconds;
+		}
 	}
 	printf("\nan image, modelled\n");
-	printf("  decision      %s\n", v->p->decision);
+	printf("  decision      %s%s\n", v->p->decision, v->anew || t->batch == v->least ? "" : "; as compiled, for smaller jobs");
 	printf("  throughput    %.4g images/s, limit: %s\n", 1 / t->seconds, nn_busy_name(t->limit));
-	printf("  latency       %.3f ms of one image alone\n", t->latency * 1e3);
+	printf("  latency       %.3f ms of one job of %u image%s alone\n", t->latency * 1e3, t->batch, t->batch == 1 ? "" : "s");
 	printf("  busy          flash link %.3f ms, card %.3f ms, orchestrating CPU %.3f ms, host link %.3f ms%s\n", t->busy[NN_BUSY_FLASH] * 1e3,
 	       t->busy[NN_BUSY_CARD] * 1e3, t->busy[NN_BUSY_HOST] * 1e3, t->busy[NN_BUSY_LINK] * 1e3,
 	       v->p->spread ? " (of the busiest card)" : v->p->cards > 1 ? " (divided by the cards, but for the CPU)" : "");
-	printf("  work          %llu multiplications, %llu bytes over card memory, %u job%s\n", (unsigned long long)macs, (unsigned long long)ddr, t->jobs,
-	       t->jobs == 1 ? "" : "s");
+	printf("  work          %llu multiplications, %llu bytes over card memory, %u job%s for %u image%s\n", (unsigned long long)macs, (unsigned long long)ddr, t->jobs,
+	       t->jobs == 1 ? "" : "s", t->batch, t->batch == 1 ? "" : "s");
+	if (card_seconds > 0)
+		printf("  utilisation   %.1f %% of the %.0f GMAC/s of the shell's DSPs in the layers that multiply on cards, launches included\n",
+		       card_macs / (card_seconds * peak) * 100, peak * 1e-9);
 	printf("  links         flash to card %llu B, flash to host %llu B, host to card %llu B, card to host %llu B, card to card %llu B\n",
 	       (unsigned long long)t->moved.flash, (unsigned long long)t->moved.read, (unsigned long long)t->moved.to_card, (unsigned long long)t->moved.to_host,
 	       (unsigned long long)t->moved.between);
@@ -153,7 +191,7 @@ static void print_text(const struct view *v)
 	else
 		printf("  host          not considered; --host-gmacs N does (a Zen 3 core does 35 to 68)\n");
 	if (isfinite(v->even))
-		printf("  break-even    a host of %.3g GMAC/s alone would be as fast\n", v->even * 1e-9);
+		printf("  break-even    a host of %.0f GMAC/s alone would be as fast\n", v->even * 1e-9);
 	else
 		printf("  break-even    no host alone would be as fast: what it does beside multiplying takes longer\n");
 	print_scale(v);
@@ -210,6 +248,7 @@ static void json_layers(struct json *j, const struct view *v)
 		json_uint(j, "macs", r->macs);
 		json_uint(j, "modelled_cycles", r->cost.cycles);
 		json_real(j, "modelled_seconds", r->cost.seconds);
+		json_real(j, "dsp_peak_share", r->peak >= 0 ? r->peak : NAN);
 		json_text(j, "bound", r->cost.bound);
 		json_close(j, '}');
 	}
@@ -246,8 +285,10 @@ static void print_json(const struct view *v)
 	json_text(&j, "model", v->p->name);
 	json_text(&j, "shell", v->p->shell == NN_SHELL_DFX ? "dfx" : "flat");
 	json_uint(&j, "cards", v->p->cards);
+	json_uint(&j, "batch", t->batch);
 	json_text(&j, "spread", v->p->spread ? "layers" : "images");
 	json_text(&j, "decision", v->p->decision);
+	json_uint(&j, "decision_batch", v->anew ? t->batch : v->least);
 	json_real(&j, "host_gmacs", v->machine.host_macs_s * 1e-9);
 	json_real(&j, "break_even_host_gmacs", v->even * 1e-9);
 	json_layers(&j, v);
@@ -278,16 +319,24 @@ static int plan(const struct plan_args *a, const char *path)
 
 	nn_machine_default(&v.machine);
 	v.machine.host_macs_s = (double)a->host_gmacs * 1e9;
+	v.machine.batch = (uint32_t)a->batch;
 	/* Other options than it was compiled with: plan it anew, for this look only. */
-	if (!ret && (a->cards_given || a->host_given))
+	v.anew = a->cards_given || a->host_given;
+	if (!ret && v.anew)
 		ret = nn_plan(program, a->cards_given ? (uint32_t)a->cards : program->cards, &v.machine, &err);
 	v.p = program;
+	v.least = program ? nn_program_batch(program) : 1;
 	if (!ret)
 		ret = gather(&v);
-	if (!ret && a->svg)
-		ret = nn_plan_scale_svg(program, &v.scale, a->svg, &err);
+	if (!ret && v.total.card_bytes > v.machine.card_bytes)
+		ret = smartssd_fail(&err, -E2BIG, "jobs of %u image%s need %llu bytes on the fullest card, it has %llu: use %s", v.total.batch,
+				    v.total.batch == 1 ? "" : "s", (unsigned long long)v.total.card_bytes, (unsigned long long)v.machine.card_bytes,
+				    v.total.batch > v.least ? "a smaller batch" : "more cards (--cards)");
+	/* Errors of loading and of the plot name their files already. */
 	if (ret)
-		complain(VERB, "%s: %s", path, *err.text ? err.text : strerror(-ret));
+		complain(VERB, "%s%s%s", program ? path : "", program ? ": " : "", *err.text ? err.text : strerror(-ret));
+	else if (a->svg && (ret = nn_plan_scale_svg(program, &v.scale, a->svg, &err)))
+		complain(VERB, "--scale: %s", *err.text ? err.text : strerror(-ret));
 	else if (a->as_json)
 		print_json(&v);
 	else
@@ -299,11 +348,12 @@ static int plan(const struct plan_args *a, const char *path)
 
 int cmd_plan(int argc, char **argv)
 {
-	struct plan_args a = { 0 };
+	struct plan_args a = { .batch = 1 };
 	const struct option_spec specs[] = {
 		{ "cards", OPTION_COUNT, &a.cards, &a.cards_given, .min = 1, .max = 48, .meta = "N", .help = "plan anew, for so many cards" },
 		{ "host-gmacs", OPTION_COUNT, &a.host_gmacs, &a.host_given, .max = 1000000000, .meta = "N",
 		  .help = "plan anew, with a host of so many GMAC/s (int8, all cores); 0: only what the card cannot do" },
+		{ "batch", OPTION_COUNT, &a.batch, .min = 1, .max = 65536, .meta = "B", .help = "images of a job, as for smartssd run; default 1" },
 		{ "scale", OPTION_TEXT, &a.svg, .meta = "FILE.svg", .help = "plot modelled throughput for 1 to 48 cards" },
 		{ "json", OPTION_FLAG, &a.as_json, .help = "print JSON" },
 	};

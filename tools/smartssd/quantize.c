@@ -105,8 +105,8 @@ static void report(const struct quantize_args *a, const struct nn_quantize_repor
 	struct json j = { .out = stdout };
 
 	if (!a->as_json) {
-		printf("%s: %u nodes in int8, %u left in float, %u batch normalisations folded, calibrated with %llu images\n", a->output, r->quantised,
-		       r->left, r->folded, (unsigned long long)images);
+		printf("%s: %u node%s in int8, %u left in float, %u batch normalisation%s folded, calibrated with %llu image%s\n", a->output, r->quantised,
+		       r->quantised == 1 ? "" : "s", r->left, r->folded, r->folded == 1 ? "" : "s", (unsigned long long)images, images == 1 ? "" : "s");
 		return;
 	}
 	json_open(&j, NULL, '{');
@@ -131,8 +131,8 @@ static int convert(const struct quantize_args *a, const struct nn_graph *model, 
 	int ret;
 
 	if (!input || !input->dims.n || input->type != NN_F4) {
-		complain(VERB, "%s: the model has %u inputs%s; one is needed, of floats, [batch, ...]", a->model, model->nr_inputs,
-			 input ? ", of another type or without dimensions" : "");
+		complain(VERB, "%s: the model has %u input%s%s; one is needed, of floats, [batch, ...]", a->model, model->nr_inputs,
+			 model->nr_inputs == 1 ? "" : "s", input ? ", of another type or without dimensions" : "");
 		return 1;
 	}
 	form.ndim = input->dims.n - 1;
@@ -150,8 +150,9 @@ static int convert(const struct quantize_args *a, const struct nn_graph *model, 
 	feed.take = images_count(feed.images) < a->images ? images_count(feed.images) : a->images;
 	feed.elements = (uint64_t)nn_count(&input->dims) / (feed.batch ? feed.batch : 1);
 	if (!feed.batch || feed.take < feed.batch) {
-		complain(VERB, "--calibrate: %s has %llu images, --images allows %llu; the model takes %llu at once", a->calibrate,
-			 (unsigned long long)images_count(feed.images), (unsigned long long)a->images, (unsigned long long)feed.batch);
+		complain(VERB, "--calibrate: %s has %llu image%s, --images allows %llu; the model takes %llu at once", a->calibrate,
+			 (unsigned long long)images_count(feed.images), images_count(feed.images) == 1 ? "" : "s", (unsigned long long)a->images,
+			 (unsigned long long)feed.batch);
 		images_close(feed.images);
 		return 1;
 	}
@@ -188,7 +189,7 @@ int cmd_quantize(int argc, char **argv)
 		{ "scale", OPTION_TEXT, &a.scale, .meta = "S", .help = "default 1/255" },
 		{ "images", OPTION_COUNT, &a.images, .min = 1, .meta = "N", .help = "calibrate with at most that many, spread over all; default 100" },
 		{ "percentile", OPTION_TEXT, &a.percentile, .meta = "P", .help = "of each activation's values that is kept; 100: all; default 99.99" },
-		{ "output", OPTION_TEXT, &a.output, .meta = "INT8.onnx", .help = "or -o: written whole or not at all", .required = true },
+		{ "output", OPTION_TEXT, &a.output, .meta = "INT8.onnx", .help = "written whole or not at all", .required = true },
 		{ "json", OPTION_FLAG, &a.as_json, .help = "print JSON" },
 		{ "progress", OPTION_CHOICE, &a.progress, .choices = PROGRESS_CHOICES, .help = PROGRESS_HELP },
 	};
@@ -213,6 +214,11 @@ int cmd_quantize(int argc, char **argv)
 			complain(VERB, "--percentile: '%s' is more than 100", a.percentile);
 			return 2;
 		}
+	}
+	if (same_file(a.output, a.model) || same_file(a.output, a.calibrate)) {
+		complain(VERB, "--output: %s is %s, which would be lost; name another file", a.output,
+			 same_file(a.output, a.model) ? "the model to quantise" : "the array to calibrate with");
+		return 2;
 	}
 	/* Say it before minutes of calibration, not after them. */
 	if (smartssd_whole_check(a.output, &err)) {

@@ -8,7 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "../../runtime/nn/session.h"
+#include "../../runtime/libsmartssd_network.h"
+#include "../../runtime/private.h"
 #include "../../runtime/whole.h"
 #include "commands.h"
 #include "images.h"
@@ -16,7 +17,7 @@
 #include "progress.h"
 
 #define VERB	   "run"
-#define MAX_CARDS  NN_MAX_CARDS
+#define MAX_CARDS  48
 
 struct run {
 	const char *model, *input, *output, *device, *timeline;
@@ -24,15 +25,17 @@ struct run {
 	unsigned p2p, progress, shell;
 	bool verify, as_json, shell_given;
 
-	struct nn_program *program;
-	int model_fd;
+	struct smartssd_network *network;
+	struct smartssd_network_info info;
+	struct smartssd_tensor in; /* one batch of the model */
 	struct smartssd_device *cards[MAX_CARDS];
 	uint32_t nr_cards;
-	struct nn_source source;
+	struct smartssd_source source;
+	uint64_t images;
 	void *data; /* of a folder's images */
 	void **outputs;
-	struct nn_session *session;
-	struct nn_report report;
+	struct smartssd_session *session;
+	struct smartssd_session_report report;
 	struct smartssd_error err;
 };
 
@@ -44,31 +47,26 @@ static int failed(struct run *r, int ret)
 
 /* ---- input ---- */
 
-static const struct nn_value *input_value(const struct run *r)
-{
-	return &r->program->values[r->program->inputs[0]];
-}
-
 static void form_of(const struct run *r, bool plain, struct images_form *form)
 {
-	const struct nn_program *p = r->program;
-	const struct nn_value *v = input_value(r);
+	const struct smartssd_tensor *in = &r->in;
 
-	*form = (struct images_form){ .ndim = v->dims.n - 1, .scale = 1, .std = { 1, 1, 1, 1 }, .nr_mean = 1 };
-	for (uint32_t i = 1; i < v->dims.n; i++)
-		form->shape[i - 1] = (uint64_t)v->dims.d[i];
-	if (plain || !p->nr_mean)
+	*form = (struct images_form){ .ndim = in->array.ndim - 1, .scale = 1, .std = { 1, 1, 1, 1 }, .nr_mean = 1 };
+	memcpy(form->shape, in->array.shape + 1, form->ndim * sizeof(form->shape[0]));
+	if (plain || !in->means)
 		return;
-	form->scale = p->input_scale;
-	form->nr_mean = p->nr_mean;
-	memcpy(form->mean, p->mean, sizeof(form->mean));
-	memcpy(form->std, p->std, sizeof(form->std));
+	form->scale = in->scale;
+	form->nr_mean = in->means;
+	memcpy(form->mean, in->mean, sizeof(form->mean));
+	memcpy(form->std, in->std, sizeof(form->std));
 }
 
-/* Image by image into memory: as bytes when they all are bytes, so that the card makes values of them; else as the model's type. */
+#define VALUES 1 /* images of values are among those of bytes */
+
+/* Image by image into memory: as bytes (VALUES when not all are), so that the card makes values of them; else as the model's type. */
 static int read_images(struct run *r, struct images *images, bool bytes)
 {
-	struct smartssd_array *a = &r->source.array.array;
+	struct smartssd_array *a = &r->source.array;
 	uint64_t nr = images_count(images), each = 1;
 	bool floats = !bytes && a->type == SMARTSSD_F4;
 	struct progress bar;
@@ -80,6 +78,7 @@ static int read_images(struct run *r, struct images *images, bool bytes)
 	a->shape[0] = nr;
 	if (__builtin_mul_overflow(nr, each * smartssd_type_bytes(a->type), &a->bytes))
 		a->bytes = SIZE_MAX;
+	free(r->data);
 	r->data = malloc(a->bytes ?: 1);
 	values = malloc(each * sizeof(*values));
 	if (!r->data || !values) {
@@ -90,14 +89,16 @@ static int read_images(struct run *r, struct images *images, bool bytes)
 	progress_begin(&bar, "images", r->progress);
 	for (uint64_t i = 0; i < nr && !ret; i++) {
 		ret = images_read(images, i, values, &r->err);
+		if (!ret && bytes && images_values(images))
+			ret = VALUES;
 		if (!ret && floats)
 			memcpy((float *)r->data + i * each, values, each * sizeof(*values));
 		for (uint64_t k = 0; k < each && !ret && !floats; k++) {
 			float low = a->type == SMARTSSD_I1 ? -128 : 0;
 
 			if (!(values[k] >= low && values[k] <= low + 255) || values[k] != rintf(values[k]))
-				ret = smartssd_fail(&r->err, -EINVAL, "%s: image %llu holds %g, which is no value of type %s", r->input,
-						    (unsigned long long)i, values[k], smartssd_type_name(a->type));
+				ret = smartssd_fail(&r->err, -EINVAL, "%s: image '%s' holds %g, which is no value of type %s", r->input, images_name(images, i),
+						    values[k], smartssd_type_name(a->type));
 			else
 				((uint8_t *)r->data)[i * each + k] = (uint8_t)(int)values[k];
 		}
@@ -108,36 +109,37 @@ static int read_images(struct run *r, struct images *images, bool bytes)
 	return ret;
 }
 
-static int open_folder(struct run *r)
+/* @bytes: as they are in the files. */
+static int read_folder(struct run *r, bool bytes)
 {
-	const struct nn_value *v = input_value(r);
-	struct smartssd_array *a = &r->source.array.array;
 	struct images_form form;
 	struct images *images;
-	bool bytes;
 	int ret;
 
-	if (v->dims.n < 2 || (v->type != NN_F4 && v->type != NN_U1 && v->type != NN_I1))
-		return smartssd_fail(&r->err, -EINVAL, "%s is a folder, but the model takes no images; give it a .npy", r->input);
-	form_of(r, false, &form);
+	form_of(r, bytes, &form);
 	ret = images_open(r->input, &form, &images, &r->err);
 	if (ret)
 		return ret;
-	bytes = images_bytes(images) && v->type == NN_F4 && r->program->nr_mean;
-	a->type = bytes || v->type == NN_U1 ? SMARTSSD_U1 : v->type == NN_I1 ? SMARTSSD_I1 : SMARTSSD_F4;
-	a->ndim = v->dims.n;
-	for (uint32_t i = 1; i < a->ndim; i++)
-		a->shape[i] = (uint64_t)v->dims.d[i];
-	if (bytes) {
-		images_close(images);
-		form_of(r, true, &form);
-		ret = images_open(r->input, &form, &images, &r->err);
-		if (ret)
-			return ret;
-	}
-	ret = read_images(r, images, bytes);
+	r->source.array = r->in.array;
+	if (bytes)
+		r->source.array.type = SMARTSSD_U1;
+	ret = bytes && !images_bytes(images) ? VALUES : read_images(r, images, bytes);
 	images_close(images);
-	r->source.array.data = r->data;
+	return ret;
+}
+
+static int open_folder(struct run *r)
+{
+	uint32_t type = r->in.array.type;
+	int ret = VALUES;
+
+	if (r->in.array.ndim < 2 || (type != SMARTSSD_F4 && type != SMARTSSD_U1 && type != SMARTSSD_I1))
+		return smartssd_fail(&r->err, -EINVAL, "%s is a folder, but the model takes no images; give it a .npy", r->input);
+	if (type == SMARTSSD_F4 && r->in.means)
+		ret = read_folder(r, true);
+	if (ret == VALUES)
+		ret = read_folder(r, false);
+	r->source.data = r->data;
 	return ret;
 }
 
@@ -146,33 +148,27 @@ static int open_input(struct run *r)
 	struct stat st;
 	int ret;
 
-	r->source.array.fd = -1;
+	r->source.fd = -1;
+	memset(&st, 0, sizeof(st));
 	if (!stat(r->input, &st) && S_ISDIR(st.st_mode))
 		ret = open_folder(r);
+	else if (S_ISFIFO(st.st_mode))
+		ret = smartssd_fail(&r->err, -EINVAL, "%s is a pipe: the card reads files, one .npy or a folder of images", r->input);
 	else
-		ret = smartssd_npy_open(r->input, &r->source.array.array, &r->source.array.fd, &r->err);
+		ret = smartssd_npy_open(r->input, &r->source.array, &r->source.fd, &r->err);
 	if (ret) {
 		complain(VERB, "--input: %s", *r->err.text ? r->err.text : strerror(-ret));
 		return 1;
 	}
-	if (!r->source.array.array.ndim) {
+	if (!r->source.array.ndim) {
 		complain(VERB, "--input: %s holds one number, not images", r->input);
 		return 1;
 	}
-	r->source.images = r->source.array.array.shape[0];
+	r->images = r->source.array.shape[0];
 	return 0;
 }
 
 /* ---- outputs ---- */
-
-static uint32_t array_type(enum nn_type type)
-{
-	static const uint32_t types[] = {
-		[NN_U1] = SMARTSSD_U1, [NN_I1] = SMARTSSD_I1, [NN_I4] = SMARTSSD_I4, [NN_I8] = SMARTSSD_I8, [NN_F4] = SMARTSSD_F4, [NN_BOOL] = SMARTSSD_U1,
-	};
-
-	return types[type];
-}
 
 /* The path of output @i: the first one as given, further ones with -1, -2, ... before the suffix. */
 static void output_path(const struct run *r, uint32_t i, char *path, size_t room)
@@ -187,32 +183,50 @@ static void output_path(const struct run *r, uint32_t i, char *path, size_t room
 		snprintf(path, room, "%s", r->output);
 }
 
+/* Would writing to @path, which is @option's, destroy what is read, or another output? */
+static int spares_inputs(const struct run *r, const char *option, const char *path)
+{
+	if (same_file(path, r->model))
+		complain(VERB, "--%s: %s is the model; name another file", option, path);
+	else if (same_file(path, r->input))
+		complain(VERB, "--%s: %s is the input; name another file", option, path);
+	else
+		return 0;
+	return 1;
+}
+
 /* Before anything is computed: can they be written, and do they fit memory? */
 static int prepare_outputs(struct run *r)
 {
-	const struct nn_program *p = r->program;
+	struct smartssd_tensor y;
 	char path[PATH_MAX];
+	int ret;
 
-	r->outputs = calloc(p->nr_outputs + 1ull, sizeof(*r->outputs));
-	for (uint32_t i = 0; i < p->nr_outputs; i++) {
-		const struct nn_value *v = &p->values[p->outputs[i]];
-		uint64_t bytes = (uint64_t)nn_count(&v->dims) * nn_type_bytes(v->type);
-
+	r->outputs = calloc(r->info.outputs + 1ull, sizeof(*r->outputs));
+	for (uint32_t i = 0; i < r->info.outputs; i++) {
 		output_path(r, i, path, sizeof(path));
+		if (spares_inputs(r, "output", path))
+			return 1;
+		if (r->timeline && (!strcmp(path, r->timeline) || same_file(path, r->timeline))) {
+			complain(VERB, "--timeline: %s is also the output; name another file", r->timeline);
+			return 1;
+		}
 		if (smartssd_whole_check(path, &r->err)) {
 			complain(VERB, "--output: %s", r->err.text);
 			return 1;
 		}
-		if (__builtin_mul_overflow(bytes, r->source.images, &bytes))
-			bytes = SIZE_MAX;
-		if (r->outputs)
-			r->outputs[i] = malloc(bytes ?: 1);
-		if (!r->outputs || !r->outputs[i]) {
-			complain(VERB, "output '%s' of %llu images is too large for this machine's memory: run them in parts", v->name,
-				 (unsigned long long)r->source.images);
+		/* Images that are no multiple of the model's batch: the session has a text for that. */
+		ret = smartssd_network_output(r->network, i, r->images - r->images % r->info.batch, &y);
+		if (!ret && r->outputs)
+			r->outputs[i] = malloc(y.array.bytes ?: 1);
+		if (ret || !r->outputs || !r->outputs[i]) {
+			complain(VERB, "output '%s' of %llu images is too large for this machine's memory: run them in parts", y.name,
+				 (unsigned long long)r->images);
 			return 1;
 		}
 	}
+	if (r->timeline && spares_inputs(r, "timeline", r->timeline))
+		return 1;
 	if (r->timeline && smartssd_whole_check(r->timeline, &r->err)) {
 		complain(VERB, "--timeline: %s", r->err.text);
 		return 1;
@@ -220,26 +234,14 @@ static int prepare_outputs(struct run *r)
 	return 0;
 }
 
-static void output_array(const struct run *r, uint32_t i, struct smartssd_array *a)
-{
-	const struct nn_value *v = &r->program->values[r->program->outputs[i]];
-	const struct nn_value *in = input_value(r);
-
-	*a = (struct smartssd_array){ .type = array_type(v->type), .ndim = v->dims.n ?: 1, .shape = { 1 } };
-	for (uint32_t k = 0; k < v->dims.n; k++)
-		a->shape[k] = (uint64_t)v->dims.d[k];
-	a->shape[0] *= r->source.images / (in->images ?: 1);
-}
-
 static int save_outputs(struct run *r)
 {
-	struct smartssd_array a;
+	struct smartssd_tensor y;
 	char path[PATH_MAX];
 
-	for (uint32_t i = 0; i < r->program->nr_outputs; i++) {
+	for (uint32_t i = 0; i < r->info.outputs; i++) {
 		output_path(r, i, path, sizeof(path));
-		output_array(r, i, &a);
-		if (smartssd_npy_save(path, &a, r->outputs[i], &r->err)) {
+		if (smartssd_network_output(r->network, i, r->images, &y) || smartssd_npy_save(path, &y.array, r->outputs[i], &r->err)) {
 			complain(VERB, "--output: %s", r->err.text);
 			return 1;
 		}
@@ -260,25 +262,15 @@ static const char *next_uri(const char *list, char *uri, size_t room)
 	return *end ? end + 1 : NULL;
 }
 
-static const char *kernel_name(const struct nn_program *p)
-{
-	static const char *const names[] = { "nn_pack", "nn_conv", "nn_depthwise", "nn_pool", "nn_add" };
-
-	for (uint32_t l = 0; l < p->nr_layers; l++)
-		if (p->layers[l].kind != NN_LAYER_GRAPH && p->layers[l].place == NN_ON_CARD)
-			return names[p->layers[l].kind];
-	return names[0];
-}
-
 static int open_one(struct run *r, const char *uri)
 {
-	bool dfx = r->shell_given ? r->shell == 1 : r->program->shell == NN_SHELL_DFX;
+	bool dfx = r->shell_given ? r->shell == 1 : r->info.shell == SMARTSSD_OVERLAY_DFX;
 
 	if (r->nr_cards == MAX_CARDS) {
 		complain(VERB, "--device: more than %u cards", MAX_CARDS);
 		return 1;
 	}
-	if (card_open_with(VERB, uri, kernel_name(r->program), dfx ? "overlay-dfx.xclbin" : "overlay-flat.xclbin", &r->cards[r->nr_cards]))
+	if (card_open_with(VERB, uri, r->info.kernel, dfx ? "overlay-dfx.xclbin" : "overlay-flat.xclbin", &r->cards[r->nr_cards]))
 		return 1;
 	r->nr_cards++;
 	return 0;
@@ -290,7 +282,7 @@ static int open_one(struct run *r, const char *uri)
  */
 static int open_cards(struct run *r)
 {
-	uint64_t want = r->nr ?: r->device ? 0 : r->program->spread ? r->program->cards : 1;
+	uint64_t want = r->nr ?: r->device ? 0 : r->info.spread ? r->info.cards : 1;
 	char uri[512] = "", next[512];
 	const char *list = r->device;
 	unsigned number = 0;
@@ -340,50 +332,38 @@ static double larger(double a, double b)
 
 static void print_difference(const struct run *r, FILE *out)
 {
-	const struct nn_difference *d = &r->report.difference;
-	const struct nn_layer *l = &r->program->layers[d->layer];
+	const struct smartssd_difference *d = &r->report.difference;
+	struct smartssd_layer l;
 
+	smartssd_network_layer(r->network, d->layer, &l);
 	fprintf(out, "image %llu differs from the reference in layer %u ('%s') at index %llu of '%s': %d on the card, %d by the reference",
-		(unsigned long long)d->image, d->layer, l->name, (unsigned long long)d->index, r->program->values[l->out].name, d->card, d->reference);
-}
-
-static void count_places(const struct run *r, uint32_t *card, uint32_t *host)
-{
-	*card = *host = 0;
-	for (uint32_t l = 0; l < r->program->nr_layers; l++)
-		if (r->program->layers[l].kind != NN_LAYER_GRAPH && r->program->layers[l].place == NN_ON_CARD)
-			++*card;
-		else
-			++*host;
+		(unsigned long long)d->image, d->layer, l.name, (unsigned long long)d->index, l.output, d->card, d->reference);
 }
 
 static void print_text(const struct run *r, bool emulated)
 {
-	const struct nn_report *p = &r->report;
+	const struct smartssd_session_report *p = &r->report;
 	double per = p->images ? 1.0 / (double)p->images : 0, slower = larger(p->read_seconds, p->compute_seconds);
 	uint64_t link = link_bytes(r), only = p->host_only_bytes;
+	struct smartssd_layer layer;
 	char a[32], b[32], d[32];
-	uint32_t card, host;
 
-	count_places(r, &card, &host);
 	printf("%s: %llu image%s in %.3f s, %.1f images/s%s\n", r->output, (unsigned long long)p->images, p->images == 1 ? "" : "s", p->seconds,
 	       (double)p->images / p->seconds, emulated ? " (EMULATED: no hardware figure)" : "");
-	printf("  model         %s: %u layers on %u card%s, %u on the host%s\n", r->program->name, card, p->cards, p->cards == 1 ? "" : "s", host,
-	       r->program->spread ? "; layers spread over cards" : "");
-	for (uint32_t l = 0, shown = 0; l < r->program->nr_layers; l++) {
-		const struct nn_layer *layer = &r->program->layers[l];
-
-		if (layer->kind != NN_LAYER_GRAPH && layer->place == NN_ON_CARD)
+	printf("  model         %s: %u layers on %u card%s, %u on the host%s\n", r->info.name, r->info.on_card, p->cards, p->cards == 1 ? "" : "s",
+	       r->info.layers - r->info.on_card, r->info.spread ? "; layers spread over cards" : "");
+	for (uint32_t l = 0, shown = 0; !smartssd_network_layer(r->network, l, &layer); l++) {
+		if (!layer.on_host)
 			continue;
 		if (shown++ < 8)
-			printf("                host: '%s': %s\n", layer->name, layer->kind == NN_LAYER_GRAPH && *layer->why_host ? layer->why_host : layer->why);
+			printf("                host: '%s': %s\n", layer.name, layer.why);
 		else if (shown == 9)
 			printf("                host: ... ('smartssd plan' lists all)\n");
 	}
 	for (uint32_t c = 0; c < r->nr_cards; c++)
-		printf("  card          %s\n", smartssd_uri(r->cards[c]));
+		printf("  card          %s%s\n", smartssd_uri(r->cards[c]), p->lost_cards >> c & 1 ? " (lost)" : "");
 	if (p->peer_reason == SMARTSSD_PEER_OK)
-		printf("  path          %s%s\n", r->source.array.fd < 0 ? "images from host memory" : "peer to peer: SSD -> card", emulated ? " (EMULATED)" : "");
+		printf("  path          %s%s\n", r->source.fd < 0 ? "images from host memory" : "peer to peer: SSD -> card", emulated ? " (EMULATED)" : "");
 	else
 		printf("  path          through host memory: %s\n", smartssd_peer_reason_text(p->peer_reason));
 	printf("  weights       SSD->card %s, over the host link %s, once\n", bytes_text(p->weights.ssd_to_card, a, sizeof(a)),
@@ -403,8 +383,8 @@ static void print_text(const struct run *r, bool emulated)
 	if (p->modelled_seconds > 0)
 		printf("  modelled      %.3f ms per image of a stream on hardware, by the planner's model\n", p->modelled_seconds * 1e3);
 	if (p->redone || p->lost || p->faults)
-		printf("  faults        %u of compute units, %u card%s lost, %u image%s computed anew: the result is complete\n", p->faults, p->lost,
-		       p->lost == 1 ? "" : "s", p->redone, p->redone == 1 ? "" : "s");
+		printf("  faults        %u of compute units, %u card%s lost; %u image%s computed anew, %u with the host in a lost card's place: the result is complete\n",
+		       p->faults, p->lost, p->lost == 1 ? "" : "s", p->redone, p->redone == 1 ? "" : "s", p->host_images);
 	if (r->verify)
 		printf("  verified      %llu values of all layers: the same as the reference\n", (unsigned long long)p->verified);
 }
@@ -423,21 +403,19 @@ static void json_counters(struct json *j, const char *key, const struct smartssd
 
 static void json_outputs(struct json *j, const struct run *r)
 {
+	struct smartssd_tensor y;
 	char path[PATH_MAX];
 
 	json_open(j, "outputs", '[');
-	for (uint32_t i = 0; i < r->program->nr_outputs; i++) {
-		struct smartssd_array a;
-
+	for (uint32_t i = 0; !smartssd_network_output(r->network, i, r->images, &y); i++) {
 		output_path(r, i, path, sizeof(path));
-		output_array(r, i, &a);
 		json_open(j, NULL, '{');
-		json_text(j, "name", r->program->values[r->program->outputs[i]].name);
+		json_text(j, "name", y.name);
 		json_text(j, "file", path);
-		json_text(j, "type", smartssd_type_name(a.type));
+		json_text(j, "type", smartssd_type_name(y.array.type));
 		json_open(j, "shape", '[');
-		for (uint32_t k = 0; k < a.ndim; k++)
-			json_uint(j, NULL, a.shape[k]);
+		for (uint32_t k = 0; k < y.array.ndim; k++)
+			json_uint(j, NULL, y.array.shape[k]);
 		json_close(j, ']');
 		json_close(j, '}');
 	}
@@ -446,17 +424,16 @@ static void json_outputs(struct json *j, const struct run *r)
 
 static void json_layers(struct json *j, const struct run *r)
 {
-	json_open(j, "layers", '[');
-	for (uint32_t l = 0; l < r->program->nr_layers; l++) {
-		const struct nn_layer *layer = &r->program->layers[l];
-		bool card = layer->kind != NN_LAYER_GRAPH && layer->place == NN_ON_CARD;
+	struct smartssd_layer layer;
 
+	json_open(j, "layers", '[');
+	for (uint32_t l = 0; !smartssd_network_layer(r->network, l, &layer); l++) {
 		json_open(j, NULL, '{');
-		json_text(j, "name", layer->name);
-		json_text(j, "place", card ? "card" : "host");
-		if (card && r->program->spread)
-			json_uint(j, "card", layer->card % r->nr_cards);
-		json_text(j, "why", layer->kind == NN_LAYER_GRAPH && *layer->why_host ? layer->why_host : layer->why);
+		json_text(j, "name", layer.name);
+		json_text(j, "place", layer.on_host ? "host" : "card");
+		if (!layer.on_host && r->info.spread)
+			json_uint(j, "card", layer.card % r->nr_cards);
+		json_text(j, "why", layer.why);
 		json_uint(j, "runs", r->report.layers[l].runs);
 		json_real(j, "seconds", r->report.layers[l].seconds);
 		json_close(j, '}');
@@ -466,12 +443,13 @@ static void json_layers(struct json *j, const struct run *r)
 
 static void print_json(const struct run *r, bool emulated)
 {
-	const struct nn_report *p = &r->report;
-	const struct nn_difference *d = &p->difference;
+	const struct smartssd_session_report *p = &r->report;
+	const struct smartssd_difference *d = &p->difference;
+	struct smartssd_layer layer;
 	struct json j = { .out = stdout };
 
 	json_open(&j, NULL, '{');
-	json_text(&j, "model", r->program->name);
+	json_text(&j, "model", r->info.name);
 	json_outputs(&j, r);
 	json_uint(&j, "images", p->images);
 	json_real(&j, "seconds", p->seconds);
@@ -495,7 +473,14 @@ static void print_json(const struct run *r, bool emulated)
 	json_uint(&j, "runs", p->bytes.runs);
 	json_uint(&j, "redone", p->redone);
 	json_uint(&j, "faults", p->faults);
+	json_uint(&j, "cards_used", p->cards);
 	json_uint(&j, "lost", p->lost);
+	json_open(&j, "lost_devices", '[');
+	for (uint32_t c = 0; c < r->nr_cards; c++)
+		if (p->lost_cards >> c & 1)
+			json_text(&j, NULL, smartssd_uri(r->cards[c]));
+	json_close(&j, ']');
+	json_uint(&j, "host_images", p->host_images);
 	json_text(&j, "peer_reason", smartssd_peer_reason_name(p->peer_reason));
 	if (r->verify) {
 		json_uint(&j, "verified", p->verified);
@@ -504,7 +489,8 @@ static void print_json(const struct run *r, bool emulated)
 	if (d->found) {
 		json_open(&j, "difference", '{');
 		json_uint(&j, "layer", d->layer);
-		json_text(&j, "name", r->program->layers[d->layer].name);
+		smartssd_network_layer(r->network, d->layer, &layer);
+		json_text(&j, "name", layer.name);
 		json_uint(&j, "image", d->image);
 		json_uint(&j, "index", d->index);
 		json_int(&j, "card", d->card);
@@ -530,19 +516,20 @@ static bool any_emulated(const struct run *r)
 static int compute(struct run *r)
 {
 	struct progress bar;
-	struct nn_options options = { .batch = (uint32_t)r->batch, .verify = r->verify, .timeline = r->timeline, .io_flags = p2p_flags(r->p2p),
-				      .progress = { progress_step, &bar } };
-	int ret = nn_session_open(r->cards, r->nr_cards, r->program, r->model_fd, &options, &r->session, &r->err);
+	/* A larger batch than there are images would only take memory. */
+	struct smartssd_session_options options = { .batch = (uint32_t)(r->batch < r->images ? r->batch : r->images), .verify = r->verify, .timeline = r->timeline != NULL,
+						    .io_flags = p2p_flags(r->p2p), .progress = { progress_step, &bar } };
+	int ret = smartssd_session_open(r->cards, r->nr_cards, r->network, &options, &r->session, &r->err);
 
 	if (ret)
 		return failed(r, ret);
 	progress_begin(&bar, "run", r->progress);
-	ret = nn_session_run(r->session, &r->source, r->outputs, &r->report, &r->err);
+	ret = smartssd_session_run(r->session, &r->source, r->images, r->outputs, &r->report, &r->err);
 	progress_end(&bar);
 	if (ret)
 		return failed(r, ret);
 	if (r->timeline) {
-		ret = nn_session_timeline(r->session, r->timeline, &r->err);
+		ret = smartssd_session_timeline(r->session, r->timeline, &r->err);
 		if (ret)
 			return failed(r, ret);
 	}
@@ -557,12 +544,14 @@ static int compute(struct run *r)
 static int run(struct run *r)
 {
 	bool emulated;
-	int ret = nn_ssp_load(r->model, false, &r->program, &r->model_fd, &r->err);
+	/* Verification reads the weights to the host, too: those of a damaged file would be the same on both sides. */
+	int ret = smartssd_network_open(r->model, r->verify ? SMARTSSD_NETWORK_WEIGHTS : 0, &r->network, &r->err);
 
 	if (ret)
 		return failed(r, ret);
-	if (r->program->nr_inputs != 1) {
-		complain(VERB, "%s has %u inputs: models with exactly one can be run", r->model, r->program->nr_inputs);
+	smartssd_network_info(r->network, &r->info);
+	if (smartssd_network_input(r->network, r->info.batch, &r->in)) {
+		complain(VERB, "%s has %u inputs: models with exactly one can be run", r->model, r->info.inputs);
 		return 1;
 	}
 	ret = open_input(r) ?: prepare_outputs(r) ?: open_cards(r) ?: compute(r);
@@ -578,24 +567,21 @@ static int run(struct run *r)
 
 static void clean(struct run *r)
 {
-	nn_session_close(r->session);
+	smartssd_session_close(r->session);
 	while (r->nr_cards)
 		smartssd_close(r->cards[--r->nr_cards]);
-	for (uint32_t i = 0; r->outputs && i < r->program->nr_outputs; i++)
+	for (uint32_t i = 0; r->outputs && i < r->info.outputs; i++)
 		free(r->outputs[i]);
 	free(r->outputs);
 	free(r->data);
-	if (r->source.array.fd >= 0)
-		close(r->source.array.fd);
-	if (r->model_fd >= 0)
-		close(r->model_fd);
-	if (r->program)
-		nn_program_free(r->program);
+	if (r->source.fd >= 0)
+		close(r->source.fd);
+	smartssd_network_close(r->network);
 }
 
 int cmd_run(int argc, char **argv)
 {
-	struct run r = { .batch = 1, .model_fd = -1, .source.array.fd = -1 };
+	struct run r = { .batch = 1, .source.fd = -1 };
 	const struct option_spec specs[] = {
 		{ "input", OPTION_TEXT, &r.input, .meta = "X.npy|FOLDER", .help = "images: one .npy, which the card reads by itself, or a folder",
 		  .required = true },

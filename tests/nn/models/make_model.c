@@ -2,8 +2,8 @@
 /*
  * Write a known network with weights drawn from a seed, or pictures to run it on.
  *
- *   make_model NAME [--seed S] [--form fp32|qdq|qlinear] -o FILE.onnx     resnet18, resnet50, vgg16, mobilenetv2, squeezenet1_1,
- *                                                                         stem (the first layer and a classifier)
+ *   make_model NAME [--seed S] [--side P] [--form fp32|qdq|qlinear] -o FILE.onnx     resnet18, resnet50, vgg16, vgg11_bn, mobilenetv2, squeezenet1_1,
+ *                                                                                    stem (the first layer and a classifier)
  *   make_model pictures [--seed S] [--images N] [--side P] -o FILE.npy    u1 [N][3][P][P]
  */
 #include <stdio.h>
@@ -12,7 +12,7 @@
 
 static int usage(void)
 {
-	fputs("usage: make_model NAME [--seed S] [--form fp32|qdq|qlinear] -o FILE.onnx\n"
+	fputs("usage: make_model NAME [--seed S] [--side P] [--form fp32|qdq|qlinear] -o FILE.onnx\n"
 	      "       make_model pictures [--seed S] [--images N] [--side P] -o FILE.npy\n"
 	      "names:",
 	      stderr);
@@ -71,7 +71,7 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "pictures")) {
 		ret = write_pictures(seed, images, side, output, &err);
 	} else {
-		ret = model_build(argv[1], seed, (enum model_form)f, &g, &err);
+		ret = model_build(argv[1], seed, (uint32_t)side, (enum model_form)f, &g, &err);
 		if (!ret) {
 			ret = nn_graph_save(g, output, &err);
 			nn_graph_free(g);

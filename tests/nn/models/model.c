@@ -6,7 +6,6 @@
 #include "../../../runtime/nn/quantize_impl.h"
 #include "model.h"
 
-#define SIDE	 224
 #define CLASSES	 1000
 #define MEASURED 4 /* pictures that statistics are measured over */
 #define STAT_SEED 0x5eed5eed
@@ -91,6 +90,7 @@ struct stats {
 struct net {
 	struct nn_graph *g;
 	uint64_t random;
+	uint32_t side; /* rows and columns of a picture */
 	bool measuring, plain; /* plain: without BatchNormalization, folded by hand */
 	struct stats *stats;
 	uint32_t nr_stats, at;
@@ -307,19 +307,33 @@ static struct map resnet50(struct net *net, struct map x)
 	return resnet(net, x, true);
 }
 
-static struct map vgg16(struct net *net, struct map x)
+/* @widths: filters; 0: a pool, -1: the end */
+static struct map vgg(struct net *net, struct map x, const int *widths)
 {
-	static const int widths[] = { 64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0 };
 	struct nn_attrs attrs = { .axis = 1 };
 	struct map y;
 
-	for (size_t i = 0; i < ARRAY_SIZE(widths); i++)
+	for (size_t i = 0; widths[i] >= 0; i++)
 		x = widths[i] ? conv_relu(net, x, widths[i], 3, 1, 1) : max_pool(net, x, 2, 2, 0, false);
 	y = result(net, "flat", x.n, x.c * x.h * x.w, 0, 0);
 	node(net, NN_FLATTEN, "flat", &x.t, 1, y, &attrs);
 	y = relu(net, linear(net, y, 4096, 0, 1, 0, 1, 1));
 	y = relu(net, linear(net, y, 4096, 0, 1, 0, 1, 1));
 	return linear(net, y, CLASSES, 0, 1, 0, 1, 2);
+}
+
+static struct map vgg11(struct net *net, struct map x)
+{
+	static const int widths[] = { 64, 0, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0, -1 };
+
+	return vgg(net, x, widths);
+}
+
+static struct map vgg16(struct net *net, struct map x)
+{
+	static const int widths[] = { 64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0, -1 };
+
+	return vgg(net, x, widths);
 }
 
 static struct map mobilenetv2(struct net *net, struct map x)
@@ -376,7 +390,8 @@ static const struct network {
 	bool plain;
 } networks[] = {
 	{ "resnet18", resnet18, false },       { "resnet50", resnet50, false },		 { "vgg16", vgg16, true },
-	{ "mobilenetv2", mobilenetv2, false }, { "squeezenet1_1", squeezenet, true }, { "stem", stem, false },
+	{ "mobilenetv2", mobilenetv2, false }, { "squeezenet1_1", squeezenet, true }, { "vgg11_bn", vgg11, false },
+	{ "stem", stem, false },
 };
 
 const char *model_name(unsigned i)
@@ -386,8 +401,8 @@ const char *model_name(unsigned i)
 
 static int build(const struct network *n, struct net *net, uint64_t seed, int64_t batch, struct nn_graph **out, struct smartssd_error *err)
 {
-	struct nn_dims dims = { 4, { batch, 3, SIDE, SIDE } };
-	struct map x = { 0, batch, 3, SIDE, SIDE }, y;
+	struct nn_dims dims = { 4, { batch, 3, net->side, net->side } };
+	struct map x = { 0, batch, 3, net->side, net->side }, y;
 	int ret;
 
 	net->g = nn_graph_new(n->name);
@@ -398,7 +413,7 @@ static int build(const struct network *n, struct net *net, uint64_t seed, int64_
 	net->plain = n->plain;
 	x.t = made(net, nn_graph_add_tensor(net->g, "image", NN_F4, &dims));
 	y = n->build(net, x);
-	if (net->failed || nn_add_input(net->g, x.t) || nn_add_output(net->g, y.t))
+	if (net->failed || nn_graph_add_input(net->g, x.t) || nn_graph_add_output(net->g, y.t))
 		ret = smartssd_fail(err, -ENOMEM, "no memory for the weights of %s", n->name);
 	else
 		ret = nn_graph_finish(net->g, err);
@@ -457,7 +472,7 @@ static int measure(void *ctx, uint32_t t, const void *value)
 
 static int measure_stats(const struct network *n, struct net *net, uint64_t seed, struct smartssd_error *err)
 {
-	size_t size = (size_t)3 * SIDE * SIDE;
+	size_t size = (size_t)3 * net->side * net->side;
 	float *input = malloc(MEASURED * size * sizeof(*input));
 	struct measure m = { .net = net };
 	struct nn_values v;
@@ -468,7 +483,7 @@ static int measure_stats(const struct network *n, struct net *net, uint64_t seed
 	net->measuring = false;
 	if (!ret) {
 		for (uint64_t i = 0; i < MEASURED; i++)
-			model_input(STAT_SEED, i, SIDE, input + i * size);
+			model_input(STAT_SEED, i, net->side, input + i * size);
 		ret = nn_values_init(&v, m.g, false);
 		if (!ret) {
 			v.value[m.g->inputs[0]] = input;
@@ -481,21 +496,26 @@ static int measure_stats(const struct network *n, struct net *net, uint64_t seed
 	return ret;
 }
 
+struct pictures {
+	uint64_t index;
+	uint32_t side;
+};
+
 static int next_input(void *ctx, float *input, struct smartssd_error *err)
 {
-	uint64_t *index = ctx;
+	struct pictures *p = ctx;
 
 	(void)err;
-	if (*index == 4)
+	if (p->index == 4)
 		return 1;
-	model_input(STAT_SEED + 1, (*index)++, SIDE, input);
+	model_input(STAT_SEED + 1, p->index++, p->side, input);
 	return 0;
 }
 
-static int quantise(struct nn_graph **g, enum model_form form, struct smartssd_error *err)
+static int quantise(struct nn_graph **g, uint32_t side, enum model_form form, struct smartssd_error *err)
 {
-	uint64_t index = 0;
-	struct nn_quantize how = { .next = next_input, .ctx = &index, .input_scale = 1.0f / 255, .mean = { MODEL_MEAN }, .std = { MODEL_STD }, .nr_mean = 1 };
+	struct pictures pictures = { .side = side };
+	struct nn_quantize how = { .next = next_input, .ctx = &pictures, .input_scale = 1.0f / 255, .mean = { MODEL_MEAN }, .std = { MODEL_STD }, .nr_mean = 1 };
 	struct nn_graph *from = *g;
 	int ret = nn_quantize_graph(from, &how, g, NULL, err);
 
@@ -508,9 +528,9 @@ static int quantise(struct nn_graph **g, enum model_form form, struct smartssd_e
 	return ret;
 }
 
-int model_build(const char *name, uint64_t seed, enum model_form form, struct nn_graph **out, struct smartssd_error *err)
+int model_build(const char *name, uint64_t seed, uint32_t side, enum model_form form, struct nn_graph **out, struct smartssd_error *err)
 {
-	struct net net = { 0 };
+	struct net net = { .side = side };
 	unsigned at = 0;
 	int ret;
 
@@ -519,6 +539,8 @@ int model_build(const char *name, uint64_t seed, enum model_form form, struct nn
 		at++;
 	if (at == ARRAY_SIZE(networks))
 		return smartssd_fail(err, -EINVAL, "there is no network '%s' here", name);
+	if (side < MODEL_LEAST_SIDE || side > MODEL_MOST_SIDE)
+		return smartssd_fail(err, -EINVAL, "networks are for pictures of %u to %u columns, not %u", MODEL_LEAST_SIDE, MODEL_MOST_SIDE, side);
 	ret = measure_stats(&networks[at], &net, seed, err);
 	if (!ret)
 		ret = build(&networks[at], &net, seed, 1, out, err);
@@ -527,7 +549,7 @@ int model_build(const char *name, uint64_t seed, enum model_form form, struct nn
 			free(net.stats[i].v[k]);
 	free(net.stats);
 	if (!ret && form != MODEL_FP32) {
-		ret = quantise(out, form, err);
+		ret = quantise(out, side, form, err);
 		if (ret)
 			*out = NULL;
 	}

@@ -197,13 +197,13 @@ int model_qlinear(const struct nn_graph *g, struct nn_graph **out, struct smarts
 		abort();
 	memset(t.map, 255, (g->nr_tensors + 1ull) * sizeof(*t.map));
 	for (uint32_t i = 0; i < g->nr_inputs; i++)
-		t.failed |= use(&t, g->inputs[i]) == NN_NOWHERE || nn_add_input(t.to, t.map[g->inputs[i]]);
+		t.failed |= use(&t, g->inputs[i]) == NN_NOWHERE || nn_graph_add_input(t.to, t.map[g->inputs[i]]);
 	/* What a fused node made superfluous, nn_graph_finish() drops: nothing reads it any more. */
 	for (uint32_t i = 0; i < g->nr_nodes && !t.failed; i++)
 		if (g->nodes[i].op != NN_QUANTIZE || !turn_node(&t, &g->nodes[i]))
 			copy_node(&t, &g->nodes[i]);
 	for (uint32_t i = 0; i < g->nr_outputs && !t.failed; i++)
-		t.failed |= use(&t, g->outputs[i]) == NN_NOWHERE || nn_add_output(t.to, t.map[g->outputs[i]]);
+		t.failed |= use(&t, g->outputs[i]) == NN_NOWHERE || nn_graph_add_output(t.to, t.map[g->outputs[i]]);
 	for (uint32_t i = 0; i < g->nr_meta && !t.failed; i++)
 		t.failed |= nn_graph_set_meta(t.to, g->meta[i].key, g->meta[i].value) != 0;
 	ret = t.failed ? smartssd_fail(err, -ENOMEM, "no memory for the model in QLinear form") : nn_graph_finish(t.to, err);
