@@ -235,6 +235,20 @@ keeps("conv2d: channels that do not match", conv, "channel")
 keeps("conv2d: a kernel larger than the image", conv[:4] + [save("w2.npy", np.zeros((2, 4, 9, 9), "i1"))] + conv[5:], "")
 keeps("conv2d: filters that no group divides", conv[:4] + [save("w3.npy", np.zeros((3, 2, 3, 3), "i1"))] + conv[5:] + ["--group", 2], "group")
 
+# An output that is one of the inputs, by whatever name
+def spares(name, args, option, victim):
+    before = open(victim, "rb").read()
+    alias = path("alias.npy")
+    os.symlink(victim, alias)
+    r = run(*args, "--output", alias)
+    os.unlink(alias)
+    ok(r.returncode == 2 and f"is the file of --{option}" in r.stderr and open(victim, "rb").read() == before, name, f"exit {r.returncode}: {r.stderr!r}")
+
+spares("lookup: the output is the table", look + [i5], "table", t)
+spares("lookup: the output is the indices", look + [i5], "indices", i5)
+spares("conv2d: the output is the input", conv, "input", x)
+spares("conv2d: the output is the weights", conv, "weight", w)
+
 shutil.rmtree(tmp)
 print(f"1..{count}")
 sys.exit(failed != 0)

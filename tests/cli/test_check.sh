@@ -81,7 +81,10 @@ refused 1 "needs root: run this once with sudo" "an operator that may not load t
 echo 'reason=0 cus=2 load=0' >"$root/dev/smartssd0"
 fake lookup --table "$tmp/t.npy" --indices "$tmp/i.npy" --offsets "$tmp/i.npy" --output "$tmp/y.npy"
 refused 1 "xclbin abababab-abab-abab-abab-abababababab is loaded" "an operator does not replace what is loaded, and names it"
-said err "'smartssd xclbin load kernels.xclbin --device /dev/smartssd0' replaces it" "... and says what does"
+said err "--device /dev/smartssd0' replaces it" "... and says what does"
+file=$(sed -n "s/.*'smartssd xclbin load \([^']*\) --device .*/\1/p" "$tmp/err")
+[ "${file#/}" != "$file" ] && [ -f "$file" ]
+ok $? "... with the file where it is, for whatever folder one is in"
 fake xclbin load "${tool%/*}/kernels.xclbin"
 exits 0 "xclbin load: exit 0"
 said out "/dev/smartssd0: abababab-abab-abab-abab-abababababab, 2 compute units" "... says what is loaded now"

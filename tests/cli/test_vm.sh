@@ -49,6 +49,13 @@ grep -qF "file=${here//,/,,}/a,,b.img,if=none" "$tmp/qemu-args"; ok $? "commas: 
 ok $? "commas: log, run folder, card and disk"
 [ -z "$(ls "$TMPDIR")" ]; ok $? "no files stay"
 
+# Both kernels are there, the driver of one
+mkdir "$lib/kmod-debug"
+: >"$lib/kmod-debug/smartssd.ko"
+run vm --cards 0 -- true
+exits 7 "the kernel whose driver is built is taken"
+rm -r "$lib/kmod-debug"
+
 : >"$tmp/status"
 vm --cards 0
 exits 125 "a guest that left an empty status"

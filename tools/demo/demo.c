@@ -251,6 +251,7 @@ int cmd_demo(int argc, char **argv)
 			  "Results are compared with the C reference; exit status 0: they agree.",
 		specs, sizeof(specs) / sizeof(specs[0])
 	};
+	char path[4096];
 	int ret = options_parse(&table, argc, argv);
 
 	if (ret < 0)
@@ -261,8 +262,10 @@ int cmd_demo(int argc, char **argv)
 	if (ret) {
 		complain(DEMO, "%s does not answer: %s", smartssd_uri(d.dev), strerror(-ret));
 	} else if (!smartssd_find_kernel(d.dev, "embedding_bag")) {
-		complain(DEMO, "the xclbin on %s has conv2d but no embedding_bag; 'smartssd xclbin load kernels.xclbin --device %s' replaces it, and "
-			       "--device emu: needs none", smartssd_uri(d.dev), smartssd_uri(d.dev));
+		if (smartssd_find_file("kernels.xclbin", path, sizeof(path)))
+			snprintf(path, sizeof(path), "kernels.xclbin");
+		complain(DEMO, "the xclbin on %s has conv2d but no embedding_bag; 'smartssd xclbin load %s --device %s' replaces it, and "
+			       "--device emu: needs none", smartssd_uri(d.dev), path, smartssd_uri(d.dev));
 		ret = 1;
 	} else {
 		d.emulated = d.query.features & SMARTSSD_FEATURE_EMULATED;

@@ -95,8 +95,8 @@ static void print_card(const struct card_state *c)
 	else
 		puts("  xclbin        none loaded; the operators load kernels.xclbin when they need it");
 	for (uint32_t i = 0; i < q->nr_cus; i++) {
-		printf("  CU %-2u         %.64s: %s, %llu runs\n", i, (const char *)c->cu[i].name, cu_state_name(c->cu[i].state),
-		       (unsigned long long)c->cu[i].runs);
+		printf("  CU %-2u         %.64s: %s, %llu run%s\n", i, (const char *)c->cu[i].name, cu_state_name(c->cu[i].state),
+		       (unsigned long long)c->cu[i].runs, c->cu[i].runs == 1 ? "" : "s");
 		if (c->cu[i].state == SMARTSSD_CU_HUNG || c->cu[i].state == SMARTSSD_CU_CRASHED)
 			printf("                bring it back: 'smartssd reset %u --device %s', or 'smartssd xclbin load' for all\n", i, c->uri);
 	}

@@ -65,13 +65,19 @@ static int per_filter(const char *option, const char *text, uint32_t nr, uint64_
 /* Turn files and texts into the operator's arguments. */
 static int gather(struct conv2d_args *a)
 {
+	const struct operator_input files[] = {
+		{ "input", a->input }, { "weight", a->weight }, { "bias", a->bias }, { "x-scale", a->x_scale }, { "x-zero-point", a->x_zero },
+		{ "w-scale", a->w_scale }, { "w-zero-point", a->w_zero }, { "y-scale", a->y_scale }, { "y-zero-point", a->y_zero },
+	};
 	struct smartssd_conv2d *op = &a->op;
 	uint32_t given;
 	uint64_t nr;
 	void *data;
 	int ret;
 
-	ret = array_open(VERB, "input", a->input, BYTE_TYPES, 4, &op->x) ?: array_open(VERB, "weight", a->weight, BYTE_TYPES, 4, &op->w);
+	ret = output_is_apart(VERB, a->output, files, sizeof(files) / sizeof(files[0])) ?:
+	      array_open(VERB, "input", a->input, BYTE_TYPES, 4, &op->x) ?:
+	      array_open(VERB, "weight", a->weight, BYTE_TYPES, 4, &op->w);
 	if (ret)
 		return ret;
 	if (a->bias) {

@@ -57,12 +57,16 @@ static int choose_format(struct lookup_args *a)
 
 static int gather(struct lookup_args *a)
 {
+	const struct operator_input files[] = {
+		{ "table", a->table }, { "indices", a->indices }, { "offsets", a->offsets }, { "weights", a->weights },
+	};
 	struct smartssd_embedding_bag *op = &a->op;
 	uint64_t nr;
 	void *data;
 	int ret;
 
-	ret = array_open(VERB, "table", a->table, TYPE_BIT(SMARTSSD_F4) | TYPE_BIT(SMARTSSD_F2) | TYPE_BIT(SMARTSSD_U1), 2, &op->table) ?:
+	ret = output_is_apart(VERB, a->output, files, sizeof(files) / sizeof(files[0])) ?:
+	      array_open(VERB, "table", a->table, TYPE_BIT(SMARTSSD_F4) | TYPE_BIT(SMARTSSD_F2) | TYPE_BIT(SMARTSSD_U1), 2, &op->table) ?:
 	      choose_format(a) ?:
 	      array_integers(VERB, "indices", a->indices, &a->index_data, &op->lookups) ?:
 	      array_integers(VERB, "offsets", a->offsets, &a->offset_data, &nr);

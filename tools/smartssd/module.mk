@@ -18,3 +18,13 @@ all: $(B)/smartssd
 TOOL_SAN = $(patsubst $(B)/%,$(B)/san/%,$(sort $(TOOL_OBJ) $(VERB_OBJ) $(LIB_OBJ) $(CARD_OBJ) $(CORE_OBJ)))
 $(B)/san/smartssd: $$(TOOL_SAN)
 	$(CC) $(LDFLAGS) $(SAN) -pthread $^ $(VERB_LIBS) $(LIB_LIBS) -lm -o $@
+
+# What the command and the embedded card need at run time. $(PREFIX) must be the one that they were built with: it is where they look.
+install: all install-runtime
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR) $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(B)/smartssd $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(B)/smartssd-cu $(B)/smartssd-card $(DESTDIR)$(LIBDIR)/
+	install -m 644 $(B)/kernels.xclbin $(B)/overlay-flat.xclbin $(B)/overlay-dfx.xclbin $(DESTDIR)$(LIBDIR)/
+	install -m 644 $(wildcard Documentation/man/*.1) $(DESTDIR)$(PREFIX)/share/man/man1/
+
+.PHONY: install

@@ -261,7 +261,7 @@ static int load_kernels(const char *verb, struct smartssd_device *dev, const cha
 static int provide_kernel(const char *verb, struct smartssd_device *dev, const char *kernel, const char *xclbin)
 {
 	struct smartssd_query q;
-	char uuid[UUID_TEXT];
+	char uuid[UUID_TEXT], path[4096];
 	int ret = smartssd_query(dev, &q);
 
 	if (ret) {
@@ -271,8 +271,11 @@ static int provide_kernel(const char *verb, struct smartssd_device *dev, const c
 	if (smartssd_find_kernel(dev, kernel))
 		return 0;
 	if (q.nr_cus && !(q.features & SMARTSSD_FEATURE_EMBEDDED)) {
+		/* The command is to be typed as it is, wherever that may be. */
+		if (smartssd_find_file(xclbin, path, sizeof(path)))
+			snprintf(path, sizeof(path), "%s", xclbin);
 		complain(verb, "%s has no kernel %s: xclbin %s is loaded, perhaps for somebody else; 'smartssd xclbin load "
-			       "%s --device %s' replaces it on purpose", smartssd_uri(dev), kernel, uuid_text(q.uuid, uuid), xclbin,
+			       "%s --device %s' replaces it on purpose", smartssd_uri(dev), kernel, uuid_text(q.uuid, uuid), path,
 			 smartssd_uri(dev));
 		return 1;
 	}
@@ -420,6 +423,17 @@ static void print_run(const struct operator_run *run, struct smartssd_device *de
 	json_text(&j, "device", smartssd_uri(dev));
 	report_json(&j, report, emulated);
 	json_close(&j, '}');
+}
+
+int output_is_apart(const char *verb, const char *output, const struct operator_input *inputs, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		if (!inputs[i].path || !same_file(output, inputs[i].path))
+			continue;
+		complain(verb, "--output: %s is the file of --%s, which would be lost; name another file", output, inputs[i].option);
+		return 2;
+	}
+	return 0;
 }
 
 static int compute(const struct operator_run *run, struct smartssd_device *dev, void *y)

@@ -48,6 +48,14 @@ int card_open_with(const char *verb, const char *uri, const char *kernel, const 
 /* "the emulated card in this process", ... */
 const char *card_kind(const struct smartssd_query *q);
 
+/* One input file of an operator: the option that names it, and its name, which may be NULL. */
+struct operator_input {
+	const char *option, *path;
+};
+
+/* Is @output none of the @nr files that are read? 0, or 2 after saying which one would be lost. */
+int output_is_apart(const char *verb, const char *output, const struct operator_input *inputs, unsigned nr);
+
 /* An operator with one output file. */
 struct operator_run {
 	const char *verb;

@@ -367,6 +367,14 @@ static int run_script(const struct vm_options *opt, char *script, const char *fl
 	return WIFEXITED(status) && !WEXITSTATUS(status) && dir[0] ? 0 : -1;
 }
 
+static int find_module(const char *flavour, char *path, size_t bytes)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "kmod-%s/smartssd.ko", flavour);
+	return smartssd_find_file(name, path, bytes);
+}
+
 static int find_kernel(struct vm_options *opt)
 {
 	static const char *const order[] = { "plain", "debug" };
@@ -391,22 +399,20 @@ static int find_kernel(struct vm_options *opt)
 		if (run_script(opt, script, order[i], true, dir))
 			return stopped(opt) ? -1 : fail("no guest kernel: %s failed", script);
 		snprintf(files.kernel, sizeof(files.kernel), "%.*s/bzImage", PATH_MAX - 16, dir);
-		found = !access(files.kernel, R_OK);
+		/* A kernel without its driver is of no use as long as there is another one. */
+		found = !access(files.kernel, R_OK) && (opt->kernel || opt->module || !find_module(order[i], files.module, sizeof(files.module)));
 		flavour = order[i];
 	}
 	if (!found) {
 		flavour = opt->kernel ? opt->kernel : "plain";
 		if (run_script(opt, script, flavour, false, dir))
-			return stopped(opt) ? -1 : fail("no guest kernel: %s failed", script);
+			return stopped(opt) ? -1 : fail("no guest kernel: %s failed; it is kept in $SMARTSSD_CACHE, by default ~/.cache/smartssd",
+							script);
 		snprintf(files.kernel, sizeof(files.kernel), "%.*s/bzImage", PATH_MAX - 16, dir);
 	}
-	if (!opt->module) {
-		char name[64];
-
-		snprintf(name, sizeof(name), "kmod-%s/smartssd.ko", flavour);
-		if (smartssd_find_file(name, files.module, sizeof(files.module)))
-			return fail("%s is not built; run: make kmod-%s", name, flavour);
-	}
+	if (!opt->module && find_module(flavour, files.module, sizeof(files.module)))
+		return fail("kmod-%s/smartssd.ko, the driver for this guest kernel, is not built; in the project's folder: make kmod-%s", flavour,
+			    flavour);
 	return 0;
 }
 
