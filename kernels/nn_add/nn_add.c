@@ -8,8 +8,9 @@
  *     compute  a_term[a] + b_term[b], quantised
  *     store    y
  *
- * Pitches are multiples of NN_LANES: with a, b and y aligned as card memory is handed out, the ports are 128 bits wide. A word of y is written
- * after that of a and b was read, so that y may be one of them.
+ * Pitches are multiples of NN_LANES: with a, b and y aligned as card memory is handed out, the ports are 128 bits wide. Their indices are written
+ * as words * NN_LANES + lane, which shows that a word begins at a multiple of its size. A word of y is written after that of a and b was read, so
+ * that y may be one of them.
  */
 #include "../nn_quantise.h"
 #include "nn_add_check.h"
@@ -54,12 +55,14 @@ WORDS:
 #pragma HLS LOOP_TRIPCOUNT min=1 max=128
 #pragma HLS PIPELINE II=1
 #endif
+			uint64_t a_from = (a_at + (uint64_t)p * r->a_pitch + c) / NN_LANES, b_from = (b_at + (uint64_t)p * r->b_pitch + c) / NN_LANES;
+			uint64_t y_to = (y_at + (uint64_t)p * r->y_pitch + c) / NN_LANES;
 			uint8_t a_word[NN_LANES], b_word[NN_LANES], y_word[NN_LANES];
 
 			for (uint32_t lane = 0; lane < NN_LANES; lane++)
-				a_word[lane] = a[a_at + (uint64_t)p * r->a_pitch + c + lane];
+				a_word[lane] = a[a_from * NN_LANES + lane];
 			for (uint32_t lane = 0; lane < NN_LANES; lane++)
-				b_word[lane] = r->flags & NN_ADD_B ? b[b_at + (uint64_t)p * r->b_pitch + c + lane] : 0;
+				b_word[lane] = r->flags & NN_ADD_B ? b[b_from * NN_LANES + lane] : 0;
 			for (uint32_t lane = 0; lane < NN_LANES; lane++) {
 				float sum = a_term[lane][a_word[lane]] + b_term[lane][b_word[lane]];
 
@@ -69,7 +72,7 @@ WORDS:
 				y_word[lane] = nn_quantise(sum, zero, lo, hi);
 			}
 			for (uint32_t lane = 0; lane < NN_LANES; lane++)
-				y[y_at + (uint64_t)p * r->y_pitch + c + lane] = y_word[lane];
+				y[y_to * NN_LANES + lane] = y_word[lane];
 		}
 	}
 }

@@ -19,7 +19,7 @@ static void fill_terms(const struct nn_add_run *r, struct terms *t)
 
 	for (int32_t v = 0; v < 256; v++) {
 		t->a[v] = (float)(v - (int32_t)r->a_zero) * a_mult;
-		t->b[v] = (float)(v - (int32_t)r->b_zero) * b_mult;
+		t->b[v] = r->flags & NN_ADD_B ? (float)(v - (int32_t)r->b_zero) * b_mult : 0.0f; /* without b, b_zero may be anything */
 		t->alone[v] = nn_to_byte(t->a[v], low, high, (int32_t)r->zero);
 	}
 }

@@ -20,7 +20,7 @@
  * four channel words of 64 bytes that come from DDR in a cycle.
  */
 #include "../nn_quantise.h"
-#include "nn_conv_check.h"
+#include "nn_conv_place.h"
 
 #define W_STEPS	    (NN_CONV_W_BYTES / NN_LANES / NN_FILTERS)
 #define W_FILTERS   (NN_CONV_W_BYTES / NN_LANES)	/* a tile with one tap and 16 channels has as many */
@@ -31,97 +31,16 @@
 
 static uint8_t x_buf[2][NN_CONV_BANKS][NN_CONV_BANK_WORDS][NN_LANES];
 static int8_t w_buf[2][W_STEPS][NN_FILTERS][NN_LANES];
-static uint32_t coef_buf[2][W_FILTERS][NN_CONV_COEF_WORDS];
+static uint32_t coef_buf[2][OUT_BLOCKS][NN_FILTERS][NN_CONV_COEF_WORDS]; /* of a block's filters at once, as requantise() needs them */
 static int32_t acc[NN_CONV_ACC_GROUPS][NN_PIXELS][NN_FILTERS];
 static uint8_t r_buf[2][OUT_BLOCKS][NN_PIXELS][NN_FILTERS];
 static uint8_t out_buf[2][OUT_BLOCKS][NN_PIXELS][NN_FILTERS];
 static uint8_t pool_buf[2][POOL_PIXELS][NN_FILTERS];
 
-/* Where a run stands: the tile, and the halves of the buffers that hold it. */
-struct place {
-	uint32_t image, group;
-	uint32_t row, rows;	    /* output rows, from first_row on */
-	uint32_t filter, filters;   /* in the group */
-	uint32_t channel, channels; /* in the group */
-	uint32_t x_half, w_half;
-	uint32_t x_new, w_new; /* not loaded yet */
-	struct nn_conv_span conv, in;
-};
-
 /* n / 7 for n below 2^16 + 2^13 (the x tile has 57,344 pixels at most) */
 static inline uint32_t seventh(uint32_t n)
 {
 	return (uint32_t)(((uint64_t)n * 149797u) >> 20);
-}
-
-static void settle(const struct nn_conv_args *t, struct place *at)
-{
-	uint32_t rows = t->rows - at->row, filters = t->filters - at->filter, channels = t->channels - at->channel;
-
-	at->rows = rows < t->tile_rows ? rows : t->tile_rows;
-	at->filters = filters < t->tile_filters ? filters : t->tile_filters;
-	at->channels = channels < t->tile_channels ? channels : t->tile_channels;
-	at->conv = nn_conv_rows(t, (uint64_t)t->first_row + at->row, at->rows);
-	at->in = nn_conv_inputs(t, at->conv);
-}
-
-/* One more row tile; 1 when there is none and the first one is next. */
-static inline uint32_t carry_row(const struct nn_conv_args *t, struct place *at)
-{
-	if (t->rows - at->row > t->tile_rows) {
-		at->row += t->tile_rows;
-		return 0;
-	}
-	at->row = 0;
-	return 1;
-}
-
-static inline uint32_t carry_filter(const struct nn_conv_args *t, struct place *at)
-{
-	if (t->filters - at->filter > t->tile_filters) {
-		at->filter += t->tile_filters;
-		return 0;
-	}
-	at->filter = 0;
-	return 1;
-}
-
-static inline uint32_t carry_group(const struct nn_conv_args *t, struct place *at)
-{
-	at->group = at->group + 1 < t->groups ? at->group + 1 : 0;
-	return at->group == 0;
-}
-
-static inline uint32_t carry_image(const struct nn_conv_args *t, struct place *at)
-{
-	at->image = at->image + 1 < t->images ? at->image + 1 : 0;
-	return at->image == 0;
-}
-
-/* To the next tile; 0 when there is none. */
-static uint32_t advance(const struct nn_conv_args *t, struct place *at)
-{
-	struct place old = *at;
-	uint32_t end;
-
-	if (t->channels - at->channel > t->tile_channels) {
-		at->channel += t->tile_channels;
-		end = 0;
-	} else {
-		at->channel = 0;
-		if (t->flags & NN_CONV_W_STATIONARY)
-			end = carry_row(t, at) && carry_image(t, at) && carry_filter(t, at) && carry_group(t, at);
-		else
-			end = carry_filter(t, at) && carry_row(t, at) && carry_group(t, at) && carry_image(t, at);
-	}
-	if (end)
-		return 0;
-	settle(t, at);
-	at->x_new = at->image != old.image || at->group != old.group || at->row != old.row || at->channel != old.channel;
-	at->w_new = at->group != old.group || at->filter != old.filter || at->channel != old.channel;
-	at->x_half = old.x_half ^ at->x_new;
-	at->w_half = old.w_half ^ at->w_new;
-	return 1;
 }
 
 /* The tile's channels of its input rows: a run in DDR per pixel, or one of all pixels when nothing lies between them. A beat per clock. */
@@ -138,13 +57,23 @@ LOAD_X:
 #pragma HLS LOOP_TRIPCOUNT min=1 max=57344
 #pragma HLS PIPELINE II=1
 #endif
-		for (uint32_t k = 0; k < BEAT_WORDS; k++) {
-			if (c + k < words) {
+		uint8_t beat[BEAT_WORDS][NN_LANES];
+
+#ifndef __BAMBU__
+#pragma HLS ARRAY_PARTITION variable=beat dim=0 type=complete
+#endif
+		for (uint32_t k = 0; k < BEAT_WORDS; k++)
+			for (uint32_t n = 0; n < NN_LANES; n++)
+				beat[k][n] = c + k < words ? x[(from / NN_LANES + c + k) * NN_LANES + n] : 0;
+		/* Bank by bank, so that each is seen to be written at most once. */
+		for (uint32_t b = 0; b < NN_CONV_BANKS; b++) {
+			uint32_t k = b >= bank ? b - bank : b + NN_CONV_BANKS - bank; /* the word that is for this bank */
+
+			if (k < BEAT_WORDS && c + k < words)
 				for (uint32_t n = 0; n < NN_LANES; n++)
-					x_buf[at->x_half][bank][base + c + k][n] = x[from + (uint64_t)(c + k) * NN_LANES + n];
-				bank = bank + 1 < NN_CONV_BANKS ? bank + 1 : 0;
-			}
+					x_buf[at->x_half][b][base + c + k][n] = beat[k][n];
 		}
+		bank = bank + BEAT_WORDS < NN_CONV_BANKS ? bank + BEAT_WORDS : bank + BEAT_WORDS - NN_CONV_BANKS;
 		c += BEAT_WORDS;
 		if (c >= words) {
 			c = 0;
@@ -177,7 +106,7 @@ LOAD_W:
 #pragma HLS PIPELINE II=1
 #endif
 		for (uint32_t n = 0; n < BEAT; n++)
-			w_buf[at->w_half][to][half * NN_BLOCK + n / 4][(quad & 3) * 4 + (n & 3)] = w[from + (uint64_t)quad * BEAT + n];
+			w_buf[at->w_half][to][half * NN_BLOCK + n / 4][(quad & 3) * 4 + (n & 3)] = w[(from / BEAT + quad) * BEAT + n];
 		quad++;
 		if ((quad & 3) == 0)
 			to++;
@@ -206,7 +135,7 @@ LOAD_COEF:
 #pragma HLS PIPELINE II=1
 #endif
 		for (uint32_t k = 0; k < NN_CONV_COEF_WORDS; k++)
-			coef_buf[at->w_half][f][k] = coef[first + (uint64_t)f * NN_CONV_COEF_WORDS + k];
+			coef_buf[at->w_half][f / NN_FILTERS][f % NN_FILTERS][k] = coef[first + (uint64_t)f * NN_CONV_COEF_WORDS + k];
 	}
 }
 
@@ -227,6 +156,10 @@ static inline void fetch(uint32_t half, const uint32_t lane_bank[NN_PIXELS], con
 	uint32_t address[NN_CONV_BANKS];
 	uint8_t word[NN_CONV_BANKS][NN_LANES];
 
+#ifndef __BAMBU__
+#pragma HLS INLINE
+#pragma HLS ARRAY_PARTITION variable=word dim=0 type=complete
+#endif
 	for (uint32_t b = 0; b < NN_CONV_BANKS; b++) {
 		address[b] = 0;
 		for (uint32_t p = 0; p < NN_PIXELS; p++)
@@ -273,6 +206,9 @@ static inline void step(const struct nn_conv_args *t, const struct place *at, st
 	uint32_t bank[NN_PIXELS], word[NN_PIXELS], from[NN_PIXELS]; /* from: 0 nothing, 1 the tile, 2 padding */
 	uint8_t lanes[NN_PIXELS][NN_LANES];
 
+#ifndef __BAMBU__
+#pragma HLS INLINE
+#endif
 	for (uint32_t p = 0; p < NN_PIXELS; p++) {
 		int64_t col = k->in_col + (int64_t)((uint64_t)p * t->stride_w);
 		uint32_t inside = k->in_row >= 0 && k->in_row < (int64_t)in_rows && col >= 0 && col < (int64_t)t->in_w;
@@ -322,6 +258,7 @@ static inline void step(const struct nn_conv_args *t, const struct place *at, st
 static inline uint8_t requantise(const struct nn_conv_args *t, int32_t sum, uint32_t bias, float mult, uint8_t r)
 {
 #ifndef __BAMBU__
+#pragma HLS INLINE
 #pragma HLS BIND_OP variable=product op=fmul impl=meddsp
 #pragma HLS BIND_OP variable=a op=fmul impl=fabric
 #pragma HLS BIND_OP variable=b op=fmul impl=fabric
@@ -486,6 +423,10 @@ static void compute(const struct nn_conv_args *t, const struct place *at, const 
 	struct cursor k = { .row = chunk->row, .col = chunk->col, .block = chunk->block, .acc_at = chunk->acc_at };
 	int32_t sums[NN_PIXELS][NN_FILTERS], done[NN_PIXELS][NN_FILTERS];
 
+#ifndef __BAMBU__
+#pragma HLS ARRAY_PARTITION variable=sums dim=0 type=complete
+#pragma HLS ARRAY_PARTITION variable=done dim=0 type=complete
+#endif
 	first_step(t, at, &k);
 STEPS:
 	for (uint32_t i = 0; i < total; i++) {
@@ -496,9 +437,9 @@ STEPS:
 #endif
 		if (q < done_pixels) {
 			for (uint32_t f = 0; f < NN_FILTERS; f++) {
-				const uint32_t *c = coef_buf[at->w_half][done_block * NN_FILTERS + f];
-				uint8_t v = requantise(t, done[q][f], c[NN_CONV_COEF_BIAS], nn_float(c[NN_CONV_COEF_MULT]),
-						       r_buf[half][done_slot][q][f]);
+				uint32_t bias = coef_buf[at->w_half][done_block][f][NN_CONV_COEF_BIAS];
+				uint32_t mult = coef_buf[at->w_half][done_block][f][NN_CONV_COEF_MULT];
+				uint8_t v = requantise(t, done[q][f], bias, nn_float(mult), r_buf[half][done_slot][q][f]);
 
 				if (t->pool)
 					pool_buf[half][done_pool + q][f] = v;
@@ -543,15 +484,19 @@ STEPS:
 	}
 }
 
-/* The pooled rows of block @block of filters, from half @half of pool_buf: one position of a window per clock. */
+/*
+ * The pooled rows of block @block of filters, from half @half of pool_buf: one position of a window per clock. Where windows begin (@down, @right) is
+ * added up, not multiplied: after a window of one position the next one's place is needed in the next clock.
+ */
 static void pool(const struct nn_conv_args *t, const struct place *at, uint32_t block, uint32_t half, uint8_t *y)
 {
 	uint32_t left = at->filters - block * NN_FILTERS, filters = left < NN_FILTERS ? left : NN_FILTERS;
 	uint64_t row = (uint64_t)t->first_row + at->row, end = row + at->rows;
 	uint64_t to = (uint64_t)at->image * t->y_image + row * t->pool_out_w * t->y_pitch + (uint64_t)at->group * t->filters + at->filter +
 		      (uint64_t)block * NN_FILTERS;
-	struct nn_conv_span rows = nn_conv_cover(row, 1, t->pool_stride_h, t->pool_h, t->pool_top, t->out_h);
-	struct nn_conv_span cols = nn_conv_cover(0, 1, t->pool_stride_w, t->pool_w, t->pool_left, t->out_w);
+	uint64_t down = row * t->pool_stride_h, right = 0;
+	struct nn_conv_span rows = nn_conv_cover(down, 1, 1, t->pool_h, t->pool_top, t->out_h);
+	struct nn_conv_span cols = nn_conv_cover(right, 1, 1, t->pool_w, t->pool_left, t->out_w);
 	uint64_t i = rows.begin, j = cols.begin;
 	uint32_t col = 0;
 	uint8_t most[NN_FILTERS];
@@ -583,12 +528,15 @@ POOL:
 		if (last) {
 			to += t->y_pitch;
 			col++;
+			right += t->pool_stride_w;
 			if (col == t->pool_out_w) {
 				col = 0;
+				right = 0;
 				row++;
-				rows = nn_conv_cover(row, 1, t->pool_stride_h, t->pool_h, t->pool_top, t->out_h);
+				down += t->pool_stride_h;
+				rows = nn_conv_cover(down, 1, 1, t->pool_h, t->pool_top, t->out_h);
 			}
-			cols = nn_conv_cover(col, 1, t->pool_stride_w, t->pool_w, t->pool_left, t->out_w);
+			cols = nn_conv_cover(right, 1, 1, t->pool_w, t->pool_left, t->out_w);
 			i = rows.begin;
 			j = cols.begin;
 		}
@@ -756,8 +704,9 @@ void nn_conv(const uint8_t *x, uint64_t x_bytes, const int8_t *w, uint64_t w_byt
 #pragma HLS ARRAY_RESHAPE variable=w_buf dim=4 type=complete
 #pragma HLS BIND_STORAGE variable=w_buf type=ram_s2p impl=bram
 #pragma HLS ARRAY_PARTITION variable=coef_buf dim=1 type=complete
-#pragma HLS ARRAY_RESHAPE variable=coef_buf dim=3 type=complete
-#pragma HLS BIND_STORAGE variable=coef_buf type=ram_s2p impl=uram
+#pragma HLS ARRAY_PARTITION variable=coef_buf dim=3 type=complete
+#pragma HLS ARRAY_RESHAPE variable=coef_buf dim=4 type=complete
+#pragma HLS BIND_STORAGE variable=coef_buf type=ram_s2p impl=bram
 #pragma HLS ARRAY_RESHAPE variable=acc dim=2 type=complete
 #pragma HLS ARRAY_RESHAPE variable=acc dim=3 type=complete
 #pragma HLS BIND_STORAGE variable=acc type=ram_s2p impl=bram

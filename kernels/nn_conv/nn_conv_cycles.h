@@ -17,22 +17,22 @@
 #define NN_CONV_DSP(pixels) ((pixels) * NN_LANES * NN_FILTERS / 2 + NN_FILTERS + (pixels) + 8u)
 /*
  * BRAM36, of 512 x 72 bits each:
- *   w_buf     2 x 512 words of NN_FILTERS x NN_LANES bytes
+ *   w_buf     2 x 512 words of NN_FILTERS x NN_LANES bytes, of which LOAD_W writes some at a time: byte enables leave 64 of the 72 bits
+ *   coef_buf  2 x NN_FILTERS banks of 512 words of 64 bits: all of a block are read in the same clock
  *   acc       512 words of NN_PIXELS x NN_FILTERS sums of 32 bits
  *   r_buf, out_buf    each, per pixel, 2 x 512 words of NN_FILTERS bytes
  *   m_axi     5 data ports (x, w, coef, r, y) with a FIFO of 512 bits x 512
  */
 #define NN_CONV_BRAM_WIDTH(bits) (((bits) + 71u) / 72u)
 #define NN_CONV_BRAM(pixels)                                                                                                            \
-	(2u * NN_CONV_BRAM_WIDTH(NN_FILTERS * NN_LANES * 8u) + NN_CONV_BRAM_WIDTH((pixels) * NN_FILTERS * 32u) +                          \
+	(2u * NN_FILTERS * NN_LANES * 8u / 64u + 2u * NN_FILTERS + NN_CONV_BRAM_WIDTH((pixels) * NN_FILTERS * 32u) +                      \
 	 2u * 2u * (pixels) * NN_CONV_BRAM_WIDTH(NN_FILTERS * 8u) + 5u * NN_CONV_BRAM_WIDTH(512u))
 /*
  * URAM, of 4096 x 72 bits each:
  *   x_buf     2 x NN_CONV_BANKS banks of 8192 words of 128 bits: 2 x 2 each
- *   coef_buf  2 x 16384 words of 64 bits: 4 each
  *   pool_buf  2 x 4096 words of NN_FILTERS bytes: 4 each
  */
-#define NN_CONV_URAM (2u * NN_CONV_BANKS * (NN_CONV_BANK_WORDS / 4096u) * 2u + 2u * (NN_CONV_W_BYTES / NN_LANES / 4096u) + 2u * 4u)
+#define NN_CONV_URAM (2u * NN_CONV_BANKS * (NN_CONV_BANK_WORDS / 4096u) * 2u + 2u * 4u)
 
 /* What is left of a shell for the other kernels: at least 100 DSP, 80 BRAM36, 8 URAM. */
 _Static_assert(NN_CONV_DSP(7u) + 100 <= 1959 && NN_CONV_BRAM(7u) + 80 <= 618 && NN_CONV_URAM + 8 <= 120, "nn_conv fits the flat shell");
@@ -63,7 +63,8 @@ static inline uint64_t nn_conv_bus(uint64_t runs, uint64_t bytes)
 
 /*
  * x: LOAD_X moves a beat of 64 bytes per clock, but a pixel's last one may be short. One run when pixels have no gaps (all channels of one tensor),
- * else one per pixel.
+ * else one per pixel. Taken for granted, here and for r and y: that beats may begin at any 16 bytes. Pitches are multiples of that; a port of 512 bits
+ * that only takes whole words of its own would need one more per run, and a shift.
  */
 static inline uint64_t nn_conv_x_cost(const struct nn_conv_args *t, uint64_t in_rows, uint32_t channels, uint64_t *bus)
 {

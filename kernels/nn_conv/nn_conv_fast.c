@@ -277,13 +277,26 @@ static void pooled_portable(const struct nn_conv_job *job, uint32_t image, uint3
 	}
 }
 
+/* Conv rows of the run's largest window: * out_w at most NN_CONV_POOL_BYTES / NN_FILTERS, as was checked. pool_h may be far more: it counts padding. */
+static uint64_t largest_window(const struct nn_conv_args *a)
+{
+	uint64_t most = 0;
+
+	for (uint64_t row = 0; row < a->rows; row++) {
+		struct nn_conv_span s = nn_conv_rows(a, a->first_row + row, 1);
+
+		most = s.end - s.begin > most ? s.end - s.begin : most;
+	}
+	return most;
+}
+
 /* The run's pooled rows of a group of an image. */
 static void pooled(const struct nn_conv_job *job, const struct bands *b, uint32_t image, uint32_t group, uint8_t *y)
 {
 	const struct nn_conv_args *a = &job->a;
 	uint32_t each = a->filters < POOL_FILTERS ? a->filters : POOL_FILTERS;
-	size_t line = (size_t)a->out_w * each; /* rows of a window * out_w are at most NN_CONV_POOL_BYTES / NN_FILTERS, as was checked */
-	uint64_t window = nn_conv_min(a->pool_h, a->out_h), room = POOL_BYTES / line > window ? POOL_BYTES / line : window;
+	size_t line = (size_t)a->out_w * each;
+	uint64_t window = largest_window(a), room = POOL_BYTES / line > window ? POOL_BYTES / line : window;
 	uint8_t *buffer = scratch_get(1, room * line);
 
 	for (uint32_t f = 0; f < a->filters; f += each) {

@@ -2,6 +2,7 @@
 /* nn_conv in plain loops, for any processor and any arguments: a pixel and 16 filters at a time. */
 #include <string.h>
 
+#include "../nn_fast.h"
 #include "nn_conv_fast.h"
 
 /* 16 filters' sums of @channels bytes at @x. */
@@ -46,30 +47,24 @@ static void pixel_sums(const struct nn_conv_args *a, const uint8_t *x, const int
 	}
 }
 
-static int32_t clip_round(float v, uint32_t zero, uint32_t clip)
+static uint8_t clip_round(float v, uint32_t zero, uint32_t clip)
 {
-	float lo = (float)((int32_t)(clip & 255) - (int32_t)zero), hi = (float)((int32_t)(clip >> 8) - (int32_t)zero);
-
-	v = v > lo ? v : lo; /* also for NaN */
-	v = v < hi ? v : hi;
-	/* |v| <= 255: adding 1.5 * 2^23 leaves no room for fraction bits, so the addition itself rounds to nearest even. */
-	v = (v + 12582912.0f) - 12582912.0f;
-	return (int32_t)v + (int32_t)zero;
+	return nn_to_byte(v, (float)(clip & 255) - (float)zero, (float)(clip >> 8) - (float)zero, (int32_t)zero);
 }
 
 static uint8_t requantise(const struct nn_conv_args *a, int32_t sum, const uint32_t *coef, const uint8_t *r)
 {
 	int64_t wide = (int64_t)sum + (int32_t)coef[NN_CONV_COEF_BIAS];
 	volatile float p, q; /* no fused multiply-add */
-	int32_t v;
+	uint8_t v;
 
 	wide = wide > INT32_MAX ? INT32_MAX : wide < INT32_MIN ? INT32_MIN : wide;
 	v = clip_round((float)(int32_t)wide * nn_float(coef[NN_CONV_COEF_MULT]), a->zero, a->clip);
 	if (!r)
-		return (uint8_t)v;
-	p = (float)(v - (int32_t)a->zero) * nn_float(a->v_mult);
+		return v;
+	p = (float)((int32_t)v - (int32_t)a->zero) * nn_float(a->v_mult);
 	q = (float)((int32_t)*r - (int32_t)a->r_zero) * nn_float(a->r_mult);
-	return (uint8_t)clip_round(p + q, a->sum_zero, a->sum_clip);
+	return clip_round(p + q, a->sum_zero, a->sum_clip);
 }
 
 void nn_conv_pixel_portable(const struct nn_conv_job *job, uint32_t image, uint32_t group, uint32_t first, uint64_t row, uint32_t col, uint8_t *y,

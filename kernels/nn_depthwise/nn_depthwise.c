@@ -12,7 +12,8 @@
  * The two loops of a load or store are perfectly nested, so that they are flattened into one that moves a word per cycle.
  * Words are NN_LANES channels of a pixel (x_buf: [row][column][word]) or tap (w_buf: [tap][word]); word i of a buffer lies in bank
  * i % STEP_WORDS, so that the words of a step, which follow each other, come from different banks.
- * x_pitch and the like are multiples of NN_LANES: with x, w and y aligned as card memory is handed out, the ports are 128 bits wide.
+ * x_pitch and the like are multiples of NN_LANES: with x, w and y aligned as card memory is handed out, the ports are 128 bits wide. Their
+ * indices are written as words * NN_LANES + lane, which shows that a word begins at a multiple of its size.
  */
 #include "../nn_quantise.h"
 #include "nn_depthwise_check.h"
@@ -23,16 +24,44 @@
 #define SLICES	   (STEP / SLICE)    /* a step takes at least so many cycles */
 #define X_WORDS	   (NN_DEPTHWISE_X_BYTES / STEP)
 #define W_WORDS	   (NN_DEPTHWISE_W_BYTES / STEP)
-#define Y_SLICES   (NN_DEPTHWISE_Y_BYTES / SLICE)
+#define HALVES	   (NN_LANES / SLICE) /* slices of a word */
+#define Y_WORDS	   (NN_DEPTHWISE_Y_BYTES / NN_LANES)
 #define CHANNELS   NN_DEPTHWISE_CHANNELS
 
 _Static_assert((X_WORDS & (X_WORDS - 1)) == 0 && (W_WORDS & (W_WORDS - 1)) == 0, "addresses are cut by masks");
 
-/* A tile: output rows [row, row + rows), channels [channel, channel + words * NN_LANES); input rows [in_row, in_row + in_rows) */
+/* A tile of an image: output rows [row, row + rows), channels [channel, channel + words * NN_LANES); input rows [in_row, in_row + in_rows) */
 struct tile {
-	uint32_t row, rows, channel, words, in_row, in_rows;
-	uint64_t x, y; /* the image */
+	uint32_t image, row, rows, channel, words, in_row, in_rows;
 };
+
+static uint32_t row_tiles_of(const struct nn_depthwise_run *r)
+{
+	return (uint32_t)((r->rows + (uint64_t)r->tile_rows - 1) / r->tile_rows);
+}
+
+static uint32_t channel_tiles_of(const struct nn_depthwise_run *r)
+{
+	return (uint32_t)((r->channels + (uint64_t)r->tile_channels - 1) / r->tile_channels);
+}
+
+/* Tile @i: row tiles of channel tiles of images. Each process of the DATAFLOW loop finds its own: nothing but buffers goes from one to the next. */
+static struct tile tile_of(const struct nn_depthwise_run *r, uint64_t i)
+{
+	uint32_t row_tiles = row_tiles_of(r), channel_tiles = channel_tiles_of(r), done, left;
+	uint64_t column = i / row_tiles, image = column / channel_tiles;
+	struct tile t;
+
+	t.image = (uint32_t)image;
+	done = (uint32_t)(i - column * row_tiles) * r->tile_rows;
+	t.row = r->first_row + done;
+	t.rows = r->rows - done < r->tile_rows ? r->rows - done : r->tile_rows;
+	t.channel = (uint32_t)(column - image * channel_tiles) * r->tile_channels;
+	left = r->channels - t.channel;
+	t.words = (left < r->tile_channels ? left : r->tile_channels) / NN_LANES;
+	t.in_rows = nn_axis_span(&r->h, t.row, t.rows, &t.in_row);
+	return t;
+}
 
 static void load_coef(const struct tile *t, const uint32_t *coef, int32_t bias[CHANNELS / SLICE][SLICE], float mult[CHANNELS / SLICE][SLICE])
 {
@@ -66,7 +95,7 @@ LOAD_W:
 #pragma HLS PIPELINE II=1
 #endif
 			for (uint32_t lane = 0; lane < NN_LANES; lane++)
-				w_buf[to % STEP_WORDS][to / STEP_WORDS][lane] = w[t->channel + (uint64_t)tap * r->channels + i * NN_LANES + lane];
+				w_buf[to % STEP_WORDS][to / STEP_WORDS][lane] = w[((t->channel + (uint64_t)tap * r->channels) / NN_LANES + i) * NN_LANES + lane];
 			to++;
 		}
 	}
@@ -74,7 +103,7 @@ LOAD_W:
 
 static void load_x(const struct nn_depthwise_run *r, const struct tile *t, const uint8_t *x, uint8_t x_buf[STEP_WORDS][X_WORDS][NN_LANES])
 {
-	uint64_t from = t->x + (uint64_t)t->in_row * r->in_w * r->x_pitch + t->channel;
+	uint64_t from = (uint64_t)t->image * r->x_image + (uint64_t)t->in_row * r->in_w * r->x_pitch + t->channel;
 	uint32_t pixels = t->in_rows * r->in_w, to = 0;
 
 LOAD_X_PIXEL:
@@ -89,7 +118,7 @@ LOAD_X:
 #pragma HLS PIPELINE II=1
 #endif
 			for (uint32_t lane = 0; lane < NN_LANES; lane++)
-				x_buf[to % STEP_WORDS][to / STEP_WORDS][lane] = x[from + (uint64_t)p * r->x_pitch + i * NN_LANES + lane];
+				x_buf[to % STEP_WORDS][to / STEP_WORDS][lane] = x[((from + (uint64_t)p * r->x_pitch) / NN_LANES + i) * NN_LANES + lane];
 			to++;
 		}
 	}
@@ -105,6 +134,10 @@ static void multiply(const uint8_t x_buf[STEP_WORDS][X_WORDS][NN_LANES], const i
 	uint8_t x_word[STEP_WORDS][NN_LANES];
 	int8_t w_word[STEP_WORDS][NN_LANES];
 
+#ifndef __BAMBU__
+#pragma HLS ARRAY_PARTITION variable=x_word dim=0 complete
+#pragma HLS ARRAY_PARTITION variable=w_word dim=0 complete
+#endif
 	/* What each bank has of the words; those behind a buffer's end belong to channels that do not exist, and are not used. */
 	for (uint32_t b = 0; b < STEP_WORDS; b++) {
 		uint32_t x_row = (x_at + ((b - x_at) & (STEP_WORDS - 1))) / STEP_WORDS & (X_WORDS - 1);
@@ -127,13 +160,13 @@ static void multiply(const uint8_t x_buf[STEP_WORDS][X_WORDS][NN_LANES], const i
 	}
 }
 
-/* Output row @oh -> y_buf, [column][channel of the tile] */
-static void compute(const struct nn_depthwise_run *r, const struct tile *t, uint32_t oh, const uint8_t x_buf[STEP_WORDS][X_WORDS][NN_LANES],
+/* Row @index of the tile -> y_buf, [column][channel of the tile] */
+static void compute(const struct nn_depthwise_run *r, const struct tile *t, uint32_t index, const uint8_t x_buf[STEP_WORDS][X_WORDS][NN_LANES],
 		    const int8_t w_buf[STEP_WORDS][W_WORDS][NN_LANES], const int32_t bias[CHANNELS / SLICE][SLICE],
-		    const float mult[CHANNELS / SLICE][SLICE], uint8_t y_buf[Y_SLICES][SLICE])
+		    const float mult[CHANNELS / SLICE][SLICE], uint8_t y_buf[Y_WORDS][HALVES][SLICE])
 {
 	uint32_t steps = r->out_w * ((t->words + STEP_WORDS - 1) / STEP_WORDS), period = r->taps > SLICES ? r->taps : SLICES;
-	int64_t first_row = nn_axis_start(&r->h, oh), row = first_row, first_col = -(int64_t)r->w.pad, col = first_col;
+	int64_t first_row = nn_axis_start(&r->h, t->row + index), row = first_row, first_col = -(int64_t)r->w.pad, col = first_col;
 	uint32_t step = 0, phase = 0, kw = 0, word = 0, w_at = 0;	 /* of the step that is multiplied */
 	uint32_t y_at = 0, y_word = 0, y_words = 0, next_y = 0;		 /* of the step before: in y_buf, its first word, its words */
 	int32_t acc[STEP], done[STEP];
@@ -164,13 +197,13 @@ COMPUTE:
 			}
 		}
 		if (phase * SLICE < y_words * NN_LANES) {
-			uint32_t slice = y_word * (NN_LANES / SLICE) + phase;
+			uint32_t slice = y_word * HALVES + phase, to = y_at + phase;
 
 			for (uint32_t lane = 0; lane < SLICE; lane++) {
 				int32_t sum = nn_add_saturate(done[phase * SLICE + lane], bias[slice][lane]);
 
-				y_buf[y_at + phase][lane] = nn_quantise((float)sum * mult[slice][lane], (int32_t)r->zero,
-									(int32_t)(r->clip & 0xff), (int32_t)(r->clip >> 8));
+				y_buf[to / HALVES][to % HALVES][lane] = nn_quantise((float)sum * mult[slice][lane], (int32_t)r->zero,
+										    (int32_t)(r->clip & 0xff), (int32_t)(r->clip >> 8));
 			}
 		}
 		if (++phase == period) {
@@ -183,7 +216,7 @@ COMPUTE:
 			y_at = next_y;
 			y_word = word;
 			y_words = t->words - word < STEP_WORDS ? t->words - word : STEP_WORDS;
-			next_y += y_words * (NN_LANES / SLICE);
+			next_y += y_words * HALVES;
 			word += STEP_WORDS;
 			if (word >= t->words) {
 				word = 0;
@@ -195,9 +228,9 @@ COMPUTE:
 	}
 }
 
-static void store(const struct nn_depthwise_run *r, const struct tile *t, uint32_t oh, const uint8_t y_buf[Y_SLICES][SLICE], uint8_t *y)
+static void store(const struct nn_depthwise_run *r, const struct tile *t, uint32_t index, const uint8_t y_buf[Y_WORDS][HALVES][SLICE], uint8_t *y)
 {
-	uint64_t to = t->y + (uint64_t)oh * r->out_w * r->y_pitch + t->channel;
+	uint64_t to = (uint64_t)t->image * r->y_image + (uint64_t)(t->row + index) * r->out_w * r->y_pitch + t->channel;
 	uint32_t from = 0;
 
 STORE_PIXEL:
@@ -212,97 +245,84 @@ STORE:
 #pragma HLS PIPELINE II=1
 #endif
 			for (uint32_t lane = 0; lane < NN_LANES; lane++)
-				y[to + (uint64_t)p * r->y_pitch + i * NN_LANES + lane] = y_buf[from + lane / SLICE][lane % SLICE];
-			from += NN_LANES / SLICE;
+				y[((to + (uint64_t)p * r->y_pitch) / NN_LANES + i) * NN_LANES + lane] = y_buf[from][lane / SLICE][lane % SLICE];
+			from++;
 		}
 	}
 }
 
-static void one_row(const struct nn_depthwise_run *r, const struct tile *t, uint32_t oh, const uint8_t x_buf[STEP_WORDS][X_WORDS][NN_LANES],
-		    const int8_t w_buf[STEP_WORDS][W_WORDS][NN_LANES], const int32_t bias[CHANNELS / SLICE][SLICE],
-		    const float mult[CHANNELS / SLICE][SLICE], uint8_t *y)
-{
-	uint8_t y_buf[Y_SLICES][SLICE];
-
-#ifndef __BAMBU__
-#pragma HLS DATAFLOW
-#pragma HLS ARRAY_RESHAPE variable=y_buf dim=2 complete
-#pragma HLS BIND_STORAGE variable=y_buf type=ram_2p impl=bram
-#endif
-	compute(r, t, oh, x_buf, w_buf, bias, mult, y_buf);
-	store(r, t, oh, y_buf, y);
-}
-
-static void all_rows(const struct nn_depthwise_run *r, const struct tile *t, const uint8_t x_buf[STEP_WORDS][X_WORDS][NN_LANES],
-		     const int8_t w_buf[STEP_WORDS][W_WORDS][NN_LANES], const int32_t bias[CHANNELS / SLICE][SLICE],
-		     const float mult[CHANNELS / SLICE][SLICE], uint8_t *y)
+/* The buffer exists twice: DATAFLOW in a loop lets the next row be computed while this one is stored. (In a function that a loop calls it would
+ * not.) */
+static void some_rows(const struct nn_depthwise_run *r, const struct tile *t, uint32_t rows, const uint8_t x_buf[STEP_WORDS][X_WORDS][NN_LANES],
+		      const int8_t w_buf[STEP_WORDS][W_WORDS][NN_LANES], const int32_t bias[CHANNELS / SLICE][SLICE],
+		      const float mult[CHANNELS / SLICE][SLICE], uint8_t *y)
 {
 ROWS:
-	for (uint32_t i = 0; i < t->rows; i++) {
+	for (uint32_t i = 0; i < rows; i++) {
 #ifndef __BAMBU__
 #pragma HLS LOOP_TRIPCOUNT min=1 max=112
+#pragma HLS DATAFLOW
 #endif
-		one_row(r, t, t->row + i, x_buf, w_buf, bias, mult, y);
+		uint8_t y_buf[Y_WORDS][HALVES][SLICE];
+
+#ifndef __BAMBU__
+#pragma HLS ARRAY_PARTITION variable=y_buf dim=2 complete
+#pragma HLS ARRAY_RESHAPE variable=y_buf dim=3 complete
+#pragma HLS BIND_STORAGE variable=y_buf type=ram_2p impl=bram
+#endif
+		compute(r, t, i, x_buf, w_buf, bias, mult, y_buf);
+		store(r, t, i, y_buf, y);
 	}
 }
 
-static void load(const struct nn_depthwise_run *r, const struct tile *t, const uint8_t *x, const int8_t *w, const uint32_t *coef,
+static void load(const struct nn_depthwise_run *r, uint64_t index, const uint8_t *x, const int8_t *w, const uint32_t *coef,
 		 uint8_t x_buf[STEP_WORDS][X_WORDS][NN_LANES], int8_t w_buf[STEP_WORDS][W_WORDS][NN_LANES], int32_t bias[CHANNELS / SLICE][SLICE],
 		 float mult[CHANNELS / SLICE][SLICE])
 {
-	load_coef(t, coef, bias, mult);
-	load_w(r, t, w, w_buf);
-	load_x(r, t, x, x_buf);
+	struct tile t = tile_of(r, index);
+
+	load_coef(&t, coef, bias, mult);
+	load_w(r, &t, w, w_buf);
+	load_x(r, &t, x, x_buf);
 }
 
-/* The buffers exist twice: DATAFLOW lets the next call load while this one computes. */
-static void one_tile(const struct nn_depthwise_run *r, const struct tile *t, const uint8_t *x, const int8_t *w, const uint32_t *coef, uint8_t *y)
+static void all_rows(const struct nn_depthwise_run *r, uint64_t index, const uint8_t x_buf[STEP_WORDS][X_WORDS][NN_LANES],
+		     const int8_t w_buf[STEP_WORDS][W_WORDS][NN_LANES], const int32_t bias[CHANNELS / SLICE][SLICE],
+		     const float mult[CHANNELS / SLICE][SLICE], uint8_t *y)
 {
-	uint8_t x_buf[STEP_WORDS][X_WORDS][NN_LANES];
-	int8_t w_buf[STEP_WORDS][W_WORDS][NN_LANES];
-	int32_t bias[CHANNELS / SLICE][SLICE];
-	float mult[CHANNELS / SLICE][SLICE];
+	struct tile t = tile_of(r, index);
+
+	some_rows(r, &t, t.rows, x_buf, w_buf, bias, mult, y);
+}
+
+/* Likewise of tiles: the next one is loaded while the rows of this one are computed and stored. */
+static void all_tiles(const struct nn_depthwise_run *r, uint64_t tiles, const uint8_t *x, const int8_t *w, const uint32_t *coef, uint8_t *y)
+{
+TILES:
+	for (uint64_t i = 0; i < tiles; i++) {
+#ifndef __BAMBU__
+#pragma HLS LOOP_TRIPCOUNT min=1 max=1680
+#pragma HLS DATAFLOW
+#endif
+		uint8_t x_buf[STEP_WORDS][X_WORDS][NN_LANES];
+		int8_t w_buf[STEP_WORDS][W_WORDS][NN_LANES];
+		int32_t bias[CHANNELS / SLICE][SLICE];
+		float mult[CHANNELS / SLICE][SLICE];
 
 #ifndef __BAMBU__
-#pragma HLS DATAFLOW
 #pragma HLS ARRAY_PARTITION variable=x_buf dim=1 complete
 #pragma HLS ARRAY_RESHAPE variable=x_buf dim=3 complete
 #pragma HLS BIND_STORAGE variable=x_buf type=ram_2p impl=uram
 #pragma HLS ARRAY_PARTITION variable=w_buf dim=1 complete
 #pragma HLS ARRAY_RESHAPE variable=w_buf dim=3 complete
 #pragma HLS BIND_STORAGE variable=w_buf type=ram_2p impl=lutram
-#pragma HLS ARRAY_RESHAPE variable=bias dim=2 complete
+#pragma HLS ARRAY_PARTITION variable=bias dim=2 complete
 #pragma HLS BIND_STORAGE variable=bias type=ram_2p impl=lutram
-#pragma HLS ARRAY_RESHAPE variable=mult dim=2 complete
+#pragma HLS ARRAY_PARTITION variable=mult dim=2 complete
 #pragma HLS BIND_STORAGE variable=mult type=ram_2p impl=lutram
 #endif
-	load(r, t, x, w, coef, x_buf, w_buf, bias, mult);
-	all_rows(r, t, x_buf, w_buf, bias, mult, y);
-}
-
-/* Tile after tile of one image */
-static void one_image(const struct nn_depthwise_run *r, struct tile *t, const uint8_t *x, const int8_t *w, const uint32_t *coef, uint8_t *y)
-{
-CHANNEL_TILES:
-	for (uint32_t done_channels = 0; done_channels < r->channels; done_channels += t->words * NN_LANES) {
-#ifndef __BAMBU__
-#pragma HLS LOOP_TRIPCOUNT min=1 max=15
-#endif
-		uint32_t left = r->channels - done_channels, rows;
-
-		t->channel = done_channels;
-		t->words = (left < r->tile_channels ? left : r->tile_channels) / NN_LANES;
-ROW_TILES:
-		for (uint32_t done = 0; done < r->rows; done += rows) {
-#ifndef __BAMBU__
-#pragma HLS LOOP_TRIPCOUNT min=1 max=112
-#endif
-			rows = r->rows - done < r->tile_rows ? r->rows - done : r->tile_rows;
-			t->row = r->first_row + done;
-			t->rows = rows;
-			t->in_rows = nn_axis_span(&r->h, t->row, rows, &t->in_row);
-			one_tile(r, t, x, w, coef, y);
-		}
+		load(r, i, x, w, coef, x_buf, w_buf, bias, mult);
+		all_rows(r, i, x_buf, w_buf, bias, mult, y);
 	}
 }
 
@@ -360,23 +380,13 @@ void nn_depthwise(const uint8_t *x, uint64_t x_bytes, const int8_t *w, uint64_t 
 #pragma HLS INTERFACE s_axilite port=return
 #endif
 	struct nn_depthwise_run run = NN_DEPTHWISE_RUN_OF_ARGUMENTS;
-	struct tile tile = { 0, 0, 0, 0, 0, 0, 0, 0 };
 	uint32_t code, detail;
 
 	if (status_bytes < KERNEL_STATUS_WORDS * 4)
 		return; /* nowhere to report to */
 	code = nn_depthwise_check(&run, x_bytes, w_bytes, coef_bytes, y_bytes, &detail);
-	if (code == KERNEL_OK) {
-IMAGES:
-		for (uint32_t n = 0; n < run.images; n++) {
-#ifndef __BAMBU__
-#pragma HLS LOOP_TRIPCOUNT min=1 max=16
-#endif
-			one_image(&run, &tile, x, w, coef, y);
-			tile.x += run.x_image;
-			tile.y += run.y_image;
-		}
-	}
+	if (code == KERNEL_OK) /* each tile writes to y, so that their number is far from 2^64 */
+		all_tiles(&run, (uint64_t)run.images * channel_tiles_of(&run) * row_tiles_of(&run), x, w, coef, y);
 	status[1] = detail;
 	status[2] = 0;
 	status[3] = 0;

@@ -8,7 +8,7 @@
 
 /* 8 multiplications of singles in COMPUTE (a slice), 3 DSP each; addresses and checks: 8. The 64 products of bytes are made of LUTs (impl=fabric). */
 #define NN_DEPTHWISE_DSP (8u * 3u + 8u)
-/* y_buf: 2 x 16 KiB of 64-bit words, 4 BRAM36 each. w_buf, bias and mult are lutram, and so are the ports' FIFOs (m_axi_buffer_impl). */
+/* y_buf: 2 x 16 KiB, 2 banks of 64-bit words each, a bank 2 BRAM36. w_buf, bias and mult are lutram, and so are the ports' FIFOs (m_axi_buffer_impl). */
 #define NN_DEPTHWISE_BRAM 8u
 /* x_buf: 4 banks of 2 x 2,048 words of 128 bits: two URAM side by side hold both halves */
 #define NN_DEPTHWISE_URAM 8u

@@ -21,7 +21,7 @@ struct nn_depthwise_job {
 };
 
 /*
- * Where the taps of an output read: taps[i], @count channels from @channel of the image that begins at @x; those outside of the image in
+ * Where the taps of an output read: taps[i], the channels from @channel on of the image that begins at @x; those outside of the image in
  * job->outside. Returns 1 when all lie in the image.
  */
 int nn_depthwise_place(const struct nn_depthwise_job *job, const uint8_t *x, uint32_t oh, uint32_t ow, uint32_t channel, const uint8_t **taps);

@@ -3,7 +3,7 @@
  * nn_pack, the HLS source. nn_pack.h says what it computes, nn_pack_check.h what it refuses.
  *
  *   load  lut -> lut_buf (NN_PACK_BYTES), a copy for each lane
- *   for each image, some rows (the next ones load while these are stored):
+ *   for each image, group of rows (the next one loads while this one is stored):
  *     load   each row, channel, nn_pack_lanes() elements per cycle, quantised -> rows_buf, [row][column][channel]
  *     store  for each row, output column: rows_buf from column j * stride - pad on, kernel * channels bytes that follow each other -> y
  *
@@ -50,9 +50,17 @@ static uint8_t quantised(const struct nn_pack_run *r, const uint8_t *bytes, uint
 	return lut_buf[lane][channel * 256 + bytes[lane]];
 }
 
-/* A loop over rows, channels and groups in one, so that its pipeline runs on from channel to channel. */
-static void load(const struct nn_pack_run *r, const uint8_t *x, uint64_t from, uint32_t rows, uint8_t rows_buf[NN_LANES][BANK_BYTES])
+/* Rows of group @index. */
+static inline uint32_t rows_of(const struct nn_pack_run *r, uint32_t most, uint32_t index)
 {
+	return r->in_h - index * most < most ? r->in_h - index * most : most;
+}
+
+/* A loop over rows, channels and groups of elements in one, so that its pipeline runs on from channel to channel. @image: where in x it begins */
+static void load(const struct nn_pack_run *r, const uint8_t *x, uint64_t image, uint32_t most, uint32_t index, uint8_t rows_buf[NN_LANES][BANK_BYTES])
+{
+	uint64_t from = image + (uint64_t)index * most * r->x_row;
+	uint32_t rows = rows_of(r, most, index);
 	uint32_t lanes = nn_pack_lanes(r), step = lanes * r->x_element, groups = 1 + (r->in_w + lanes - 1) / lanes;
 	uint32_t count = rows * r->channels * groups; /* at most 2 * NN_PACK_ROW_BYTES */
 	uint32_t group = 0, channel = 0;
@@ -64,6 +72,9 @@ static void load(const struct nn_pack_run *r, const uint8_t *x, uint64_t from, u
 	uint64_t at = from;   /* of the group in x */
 	uint8_t window[WINDOW];
 
+#ifndef __BAMBU__
+#pragma HLS ARRAY_PARTITION variable=window complete
+#endif
 	for (uint32_t i = 0; i < WINDOW; i++) {
 #ifndef __BAMBU__
 #pragma HLS UNROLL
@@ -129,8 +140,11 @@ LOAD:
 	}
 }
 
-static void store(const struct nn_pack_run *r, uint8_t *y, uint64_t to, uint32_t rows, const uint8_t rows_buf[NN_LANES][BANK_BYTES])
+static void store(const struct nn_pack_run *r, uint8_t *y, uint64_t image, uint32_t most, uint32_t index,
+		  const uint8_t rows_buf[NN_LANES][BANK_BYTES])
 {
+	uint64_t to = image + (uint64_t)index * most * r->out_w * r->y_pitch;
+	uint32_t rows = rows_of(r, most, index);
 	int64_t row_bytes = (int64_t)r->in_w * r->channels, step = (int64_t)r->stride * r->channels;
 	int64_t first = -(int64_t)r->pad * r->channels; /* where in the row the pixel's bytes begin */
 
@@ -152,9 +166,12 @@ STORE:
 #endif
 				int64_t pixel = first + j * step;
 				uint32_t begin = (uint32_t)(h * row_bytes + pixel + at); /* modulo 2^32: only its low bits count */
-				uint64_t word_at = to + ((uint64_t)h * r->out_w + j) * r->y_pitch + at;
+				uint64_t word_at = (to + ((uint64_t)h * r->out_w + j) * r->y_pitch + at) / NN_LANES;
 				uint8_t banks[NN_LANES], word[NN_LANES];
 
+#ifndef __BAMBU__
+#pragma HLS ARRAY_PARTITION variable=banks complete
+#endif
 				for (uint32_t b = 0; b < NN_LANES; b++)
 					banks[b] = rows_buf[b][(begin + ((b - begin) & (NN_LANES - 1))) / NN_LANES & (BANK_BYTES - 1)];
 				for (uint32_t lane = 0; lane < NN_LANES; lane++) {
@@ -166,36 +183,29 @@ STORE:
 											     : (uint8_t)r->outside;
 				}
 				for (uint32_t lane = 0; lane < NN_LANES; lane++)
-					y[word_at + lane] = word[lane];
+					y[word_at * NN_LANES + lane] = word[lane];
 			}
 		}
 	}
 }
 
-/* The buffer exists twice: DATAFLOW lets the next call load while this one stores. */
-static void some_rows(const struct nn_pack_run *r, const uint8_t *x, uint8_t *y, uint64_t from, uint64_t to, uint32_t rows)
+/* The buffer exists twice: DATAFLOW in a loop lets the next group load while this one is stored. (In a function that a loop calls it would not.) */
+static void one_image(const struct nn_pack_run *r, const uint8_t *x, uint8_t *y, uint64_t from, uint64_t to, uint32_t most, uint32_t groups)
 {
-	uint8_t rows_buf[NN_LANES][BANK_BYTES];
+ROWS:
+	for (uint32_t i = 0; i < groups; i++) {
+#ifndef __BAMBU__
+#pragma HLS LOOP_TRIPCOUNT min=1 max=28
+#pragma HLS DATAFLOW
+#endif
+		uint8_t rows_buf[NN_LANES][BANK_BYTES];
 
 #ifndef __BAMBU__
-#pragma HLS DATAFLOW
 #pragma HLS ARRAY_PARTITION variable=rows_buf dim=1 complete
 #pragma HLS BIND_STORAGE variable=rows_buf type=ram_2p impl=bram
 #endif
-	load(r, x, from, rows, rows_buf);
-	store(r, y, to, rows, rows_buf);
-}
-
-static void one_image(const struct nn_pack_run *r, const uint8_t *x, uint8_t *y, uint64_t from, uint64_t to)
-{
-	uint32_t most = nn_pack_rows(r);
-
-ROWS:
-	for (uint32_t h = 0; h < r->in_h; h += r->in_h - h < most ? r->in_h - h : most) {
-#ifndef __BAMBU__
-#pragma HLS LOOP_TRIPCOUNT min=1 max=28
-#endif
-		some_rows(r, x, y, from + (uint64_t)h * r->x_row, to + (uint64_t)h * r->out_w * r->y_pitch, r->in_h - h < most ? r->in_h - h : most);
+		load(r, x, from, most, i, rows_buf);
+		store(r, y, to, most, i, rows_buf);
 	}
 }
 
@@ -256,6 +266,8 @@ void nn_pack(const uint8_t *x, uint64_t x_bytes, const uint8_t *lut, uint64_t lu
 		return; /* nowhere to report to */
 	code = nn_pack_check(&run, x_bytes, lut_bytes, y_bytes, &detail);
 	if (code == KERNEL_OK) {
+		uint32_t most = nn_pack_rows(&run), groups = (run.in_h - 1) / most + 1;
+
 		if (run.mode == NN_PACK_BYTES)
 			load_lut(&run, lut);
 IMAGES:
@@ -263,7 +275,7 @@ IMAGES:
 #ifndef __BAMBU__
 #pragma HLS LOOP_TRIPCOUNT min=1 max=16
 #endif
-			one_image(&run, x, y, x_at, y_at);
+			one_image(&run, x, y, x_at, y_at, most, groups);
 			x_at += run.x_image;
 			y_at += run.y_image;
 		}

@@ -8,7 +8,7 @@
 
 /* 8 multiplications of singles in COMPUTE (a slice), 3 DSP each; addresses and checks: 6. Divisions of singles need no DSP. */
 #define NN_POOL_DSP (8u * 3u + 6u)
-/* x_buf: 2 x 64 KiB of 128-bit words in 4 banks, 4 KiB in a BRAM36; y_buf: 2 x 16 KiB of 64-bit words. The ports' FIFOs are lutram. */
+/* x_buf: 2 x 64 KiB of 128-bit words in 4 banks, 4 KiB in a BRAM36; y_buf: 2 x 16 KiB, 2 banks of 64-bit words each. The ports' FIFOs are lutram. */
 #define NN_POOL_BRAM (32u + 8u)
 #define NN_POOL_URAM 0u
 

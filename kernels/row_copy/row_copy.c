@@ -12,14 +12,18 @@ static void load_entries(const uint32_t *from, const uint32_t *to, uint32_t at, 
 {
 LOAD_FROM:
 	for (uint32_t i = 0; i < count; i++) {
+#ifndef __BAMBU__
 #pragma HLS LOOP_TRIPCOUNT min=1 max=64
 #pragma HLS PIPELINE II=1
+#endif
 		from_buf[i] = from[at + i];
 	}
 LOAD_TO:
 	for (uint32_t i = 0; i < count; i++) {
+#ifndef __BAMBU__
 #pragma HLS LOOP_TRIPCOUNT min=1 max=64
 #pragma HLS PIPELINE II=1
+#endif
 		to_buf[i] = to[at + i];
 	}
 }
@@ -28,8 +32,10 @@ static void load_row(const uint8_t *src, uint64_t at, uint32_t bytes)
 {
 LOAD_ROW:
 	for (uint32_t i = 0; i < bytes; i++) {
+#ifndef __BAMBU__
 #pragma HLS LOOP_TRIPCOUNT min=40 max=16384
 #pragma HLS PIPELINE II=1
+#endif
 		row_buf[i] = src[at + i];
 	}
 }
@@ -38,15 +44,25 @@ static void store_row(uint8_t *dst, uint64_t at, uint32_t bytes)
 {
 STORE_ROW:
 	for (uint32_t i = 0; i < bytes; i++) {
+#ifndef __BAMBU__
 #pragma HLS LOOP_TRIPCOUNT min=40 max=16384
 #pragma HLS PIPELINE II=1
+#endif
 		dst[at + i] = row_buf[i];
 	}
 }
 
+#ifdef __BAMBU__
+#pragma HLS interface mode=m_axi port=src offset=direct bundle=gmem0
+#pragma HLS interface mode=m_axi port=dst offset=direct bundle=gmem1
+#pragma HLS interface mode=m_axi port=from offset=direct bundle=gmem2
+#pragma HLS interface mode=m_axi port=to offset=direct bundle=gmem2
+#pragma HLS interface mode=m_axi port=status offset=direct bundle=gmem3
+#endif
 void row_copy(const uint8_t *src, uint64_t src_bytes, uint8_t *dst, uint64_t dst_bytes, const uint32_t *from, uint64_t from_bytes, const uint32_t *to, uint64_t to_bytes,
 	      uint32_t *status, uint64_t status_bytes, uint32_t rows, uint32_t row_bytes, uint32_t unit)
 {
+#ifndef __BAMBU__
 #pragma HLS INTERFACE m_axi port=src offset=slave bundle=gmem0
 #pragma HLS INTERFACE m_axi port=dst offset=slave bundle=gmem1
 #pragma HLS INTERFACE m_axi port=from offset=slave bundle=gmem2
@@ -66,6 +82,7 @@ void row_copy(const uint8_t *src, uint64_t src_bytes, uint8_t *dst, uint64_t dst
 #pragma HLS INTERFACE s_axilite port=row_bytes
 #pragma HLS INTERFACE s_axilite port=unit
 #pragma HLS INTERFACE s_axilite port=return
+#endif
 	uint32_t code, detail = 0, value = 0, burst = 0;
 
 	if (status_bytes < KERNEL_STATUS_WORDS * 4)
@@ -73,7 +90,9 @@ void row_copy(const uint8_t *src, uint64_t src_bytes, uint8_t *dst, uint64_t dst
 	code = row_copy_check(from_bytes, to_bytes, rows, row_bytes, unit, &detail);
 ROWS:
 	for (uint32_t i = 0; i < rows && code == KERNEL_OK; i++) {
+#ifndef __BAMBU__
 #pragma HLS LOOP_TRIPCOUNT min=1 max=65536
+#endif
 		uint32_t slot = i % ENTRY_BURST;
 
 		if (slot == 0) {

@@ -182,7 +182,7 @@ START_TEST(depthwise)
 		ck_assert_uint_eq(status[0], KERNEL_OK);
 		load = 2 * TURNS(LOAD_COEF) + TURNS(LOAD_W) + TURNS(LOAD_X); /* one process; LOAD_COEF: II=2 */
 		check(nn_depthwise_cycles(&r), largest(load, TURNS(COMPUTE), TURNS(STORE)), load + TURNS(COMPUTE) + TURNS(STORE),
-		      4 * TURNS(ROW_TILES) + 2 * TURNS(ROWS) + 4, 16 * (TURNS(LOAD_X) + TURNS(LOAD_W) + TURNS(STORE)), "nn_depthwise");
+		      4 * TURNS(TILES) + 2 * TURNS(ROWS) + 4, 16 * (TURNS(LOAD_X) + TURNS(LOAD_W) + TURNS(STORE)), "nn_depthwise");
 		free(x);
 		free(y);
 		free(w);
@@ -225,7 +225,7 @@ START_TEST(pool)
 				r.dilation, r.pad, r.pad_end, r.out_h, r.out_w, r.y_pitch, r.y_image, r.x_zero, r.zero, r.clip, r.mult, r.mode, r.first_row, r.rows,
 				r.tile_channels);
 		ck_assert_uint_eq(status[0], KERNEL_OK);
-		check(nn_pool_cycles(&r), largest(TURNS(LOAD), TURNS(COMPUTE), TURNS(STORE)), TURNS(LOAD) + TURNS(COMPUTE) + TURNS(STORE), 3 * TURNS(ROWS) + 3,
+		check(nn_pool_cycles(&r), largest(TURNS(LOAD), TURNS(COMPUTE), TURNS(STORE)), TURNS(LOAD) + TURNS(COMPUTE) + TURNS(STORE), 3 * TURNS(TILES) + 3,
 		      16 * (TURNS(LOAD) + TURNS(STORE)), "nn_pool");
 		free(x);
 		free(y);

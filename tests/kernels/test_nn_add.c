@@ -210,7 +210,7 @@ START_TEST(without_b)
 	c.s[S(flags)] = 0;
 	c.s[S(b_pitch)] = 1;
 	c.s[S(b_image)] = 3;
-	c.s[S(b_zero)] = 0xffffffff;
+	c.s[S(b_zero)] = 0x80000000; /* with which a difference would not fit */
 	c.s[S(b_mult)] = 0x7fc00000;
 	c.bytes[1] = 0;
 	nn_call_expect(&c, KERNEL_OK, 0, "one operand");
