@@ -21,7 +21,7 @@ extern "C" {
 
 /* What was wrong, where, and what to do: one line, no newline. May be NULL wherever it is a parameter. */
 struct smartssd_error {
-	char text[512];
+	char text[2048];
 };
 
 /* ---- device.c ---- */

@@ -75,6 +75,16 @@ int64_t nn_count(const struct nn_dims *dims)
 	return n;
 }
 
+bool nn_dims_equal(const struct nn_dims *a, const struct nn_dims *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (uint32_t i = 0; i < a->n; i++)
+		if (a->d[i] != b->d[i])
+			return false;
+	return true;
+}
+
 int nn_size(enum nn_type type, const struct nn_dims *dims, uint64_t *elements, uint64_t *bytes)
 {
 	uint64_t n = 1, b = 0;

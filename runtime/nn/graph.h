@@ -38,6 +38,7 @@ struct nn_dims {
 	int64_t d[NN_MAX_DIMS];
 };
 int64_t nn_count(const struct nn_dims *dims); /* elements; 1 for a scalar */
+bool nn_dims_equal(const struct nn_dims *a, const struct nn_dims *b);
 
 /* A tensor: model input, initializer, or output of a node. */
 struct nn_tensor {

@@ -295,26 +295,74 @@ static int read_links(struct nn_reader *r, char **names, size_t nr, uint32_t *te
 
 #define EXTRA 3 /* inputs that were attributes once */
 
-static int read_node(struct nn_reader *r, const Onnx__NodeProto *pb, size_t index)
+static bool is_foreign(const Onnx__NodeProto *pb)
+{
+	return pb->domain && *pb->domain && strcmp(pb->domain, "ai.onnx");
+}
+
+/* What node @index is and how it is called; the name may be in @made. */
+#define MADE_NAME 80
+static struct nn_node head(const Onnx__NodeProto *pb, size_t index, char made[MADE_NAME])
 {
 	const char *type = pb->op_type ? pb->op_type : "";
-	bool foreign = pb->domain && *pb->domain && strcmp(pb->domain, "ai.onnx");
-	struct nn_node node = { .op = foreign ? NN_OP_NONE : nn_op_find(type) };
-	char made[80];
+
+	snprintf(made, MADE_NAME, "%.40s_%zu", type, index);
+	return (struct nn_node){ .op = is_foreign(pb) ? NN_OP_NONE : nn_op_find(type), .op_type = (char *)type,
+				 .name = pb->name && *pb->name ? pb->name : made };
+}
+
+static bool is_supported(const struct nn_reader *r, const Onnx__NodeProto *pb, size_t index, struct smartssd_error *why)
+{
+	bool foreign = is_foreign(pb);
+	char made[MADE_NAME];
+	struct nn_node node = head(pb, index, made);
+
+	if (node.op == NN_OP_NONE)
+		nn_node_fail(why, 0, &node,
+			     "operator %.80s%s%.80s is not supported; export the network without it, or add it to runtime/nn/infer.c and eval.c",
+			     foreign ? pb->domain : "", foreign ? "." : "", node.op_type);
+	else if (r->opset < nn_op_table[node.op].since)
+		nn_node_fail(why, 0, &node, "its meaning in opset %lld is not supported, that of opset %u and later is; export with opset 10 to 17",
+			     (long long)r->opset, nn_op_table[node.op].since);
+	else
+		return true;
+	return false;
+}
+
+/* All at once, a line each: whoever exports a model wants to know of the second one before it is exported without the first. */
+#define MAX_NAMED 10
+static int check_operators(const struct nn_reader *r, const Onnx__GraphProto *pb)
+{
+	struct smartssd_error line, all = { "" };
+	/* Room for what stands before and behind the lines. */
+	const size_t room = sizeof(all.text) - 256;
+	uint32_t nr = 0, named = 0;
+	size_t length = 0;
+
+	for (size_t i = 0; i < pb->n_node; i++) {
+		if (is_supported(r, pb->node[i], i, &line))
+			continue;
+		if (named == nr && named < MAX_NAMED && length + 3 + strlen(line.text) < room) {
+			length += (size_t)snprintf(all.text + length, room - length, "\n  %s", line.text);
+			named++;
+		}
+		nr++;
+	}
+	/* Names were cleaned line by line. */
+	if (nr == 1)
+		return smartssd_fail(r->err, -EOPNOTSUPP, "%s", all.text + 3);
+	if (nr > named)
+		snprintf(all.text + length, sizeof(all.text) - length, "\n  and %u more", nr - named);
+	return nr ? smartssd_fail(r->err, -EOPNOTSUPP, "%u nodes of the model are not supported:%s", nr, all.text) : 0;
+}
+
+static int read_node(struct nn_reader *r, const Onnx__NodeProto *pb, size_t index)
+{
+	char made[MADE_NAME];
+	struct nn_node node = head(pb, index, made);
 	uint32_t n;
 	int ret;
 
-	snprintf(made, sizeof(made), "%.40s_%zu", type, index);
-	node.op_type = (char *)type;
-	node.name = pb->name && *pb->name ? pb->name : made;
-	if (node.op == NN_OP_NONE)
-		return nn_node_fail(r->err, -EOPNOTSUPP, &node,
-				    "operator %.80s%s%.80s is not supported; the network must be exported without it, or the operator be added to "
-				    "runtime/nn/infer.c and eval.c",
-				    foreign ? pb->domain : "", foreign ? "." : "", type);
-	if (r->opset < nn_op_table[node.op].since)
-		return nn_node_fail(r->err, -EOPNOTSUPP, &node, "its meaning in opset %lld is not supported, that of opset %u and later is; export with opset 10 to 17",
-				    (long long)r->opset, nn_op_table[node.op].since);
 	if (node.op == NN_CONSTANT)
 		return read_constant(r, pb, &node);
 	if (pb->n_input > 1u << 16 || pb->n_output > 1u << 16)
@@ -386,6 +434,8 @@ static int read_model(struct nn_reader *r, Onnx__ModelProto *m, size_t bytes)
 		return no_memory(r);
 	ret = read_opset(r, m);
 	if (!ret)
+		ret = check_operators(r, m->graph);
+	if (!ret)
 		ret = read_initializers(r, m->graph);
 	if (!ret)
 		ret = read_inputs(r, m->graph);
@@ -443,7 +493,7 @@ int nn_graph_parse(const void *data, size_t bytes, uint32_t batch, struct nn_gra
 	return nn_graph_parse_fixed(data, bytes, batch, NULL, 0, out, err);
 }
 
-/* Put "path: " before what was said. */
+/* Put "path: " before what was said, which may have lines. */
 static int at_path(struct smartssd_error *err, int ret, const char *path)
 {
 	char text[sizeof(err->text)];
@@ -451,7 +501,7 @@ static int at_path(struct smartssd_error *err, int ret, const char *path)
 	if (!err)
 		return ret;
 	memcpy(text, err->text, sizeof(text));
-	return nn_fail(err, ret, "%s: %s", path, text);
+	return smartssd_fail(err, ret, "%s: %s", path, text);
 }
 
 static int read_file(int fd, void **data, size_t *bytes, struct smartssd_error *err)

@@ -12,7 +12,6 @@
 bool nn_card_layout(const struct nn_dims *dims, uint32_t *images, uint32_t *h, uint32_t *w, uint32_t *c);
 /* The same channels at the same places in card memory, though perhaps other dimensions ([N, C, 1, 1] and [N, C])? */
 bool nn_same_layout(const struct nn_dims *a, const struct nn_dims *b);
-bool nn_dims_equal(const struct nn_dims *a, const struct nn_dims *b);
 
 /* A copy of a text from a model or program, which may be anybody's, for messages and terminals: control characters become '?'. NULL: no memory. */
 char *nn_printable(const char *text);

@@ -2,10 +2,11 @@
 /*
  * fp32 graph -> int8 graph in QDQ form.
  *
- *   fold batch normalisation into the convolution before it; drop Identity and Dropout
+ *   fold batch normalisation into the convolution before it, and a Pad of zeros into the Conv or AveragePool behind it; drop Identity and Dropout
  *   calibrate: evaluate over real inputs, range of each activation (min/max, or a percentile against outliers)
  *   activations: uint8, one scale and zero point per tensor; tensors that one operator only passes on (MaxPool, Reshape, Flatten, Transpose, Concat inputs) share them
  *   weights: int8, symmetric (zero point 0), one scale per output channel; bias: int32 with scale x_scale * w_scale
+ *   constants that are added: uint8 behind a DequantizeLinear, one scale and zero point per tensor
  *   QuantizeLinear/DequantizeLinear pairs around Conv, Gemm, MatMul with constant weights, Add, pools, Concat; Softmax and what else is float stays float
  *
  * Files: quantize.c (the steps), quantize_fold.c (fp32 -> simpler fp32), quantize_plan.c (which nodes, which tensors share), quantize_range.c

@@ -3,10 +3,13 @@
  * The plan as a graph. Around a quantised node:
  *
  *   t -> QuantizeLinear -> t_bytes -> DequantizeLinear -> t_floats -> node [-> Relu | Clip] -> u -> QuantizeLinear -> u_bytes -> ...
+ *   c_bytes (uint8: an Add's constant c) -> DequantizeLinear -> c_floats -> node
  *   t_weights (int8), t_wscales, t_wzeros -> DequantizeLinear -> ...        likewise the bias (int32)
  *
  * A tensor has one pair, shared by all that read it. Outputs keep their names: there the DequantizeLinear's result has it, and what comes before is u_raw.
  */
+#include <math.h>
+
 #include "quantize_impl.h"
 
 /* Suffixes of new tensors; none is the end of another. */
@@ -51,7 +54,24 @@ static uint32_t plain(struct emitter *e, uint32_t t)
 	return t == NN_NOWHERE ? t : made(e, nn_copy_tensor(e->to, e->from, e->plain, t));
 }
 
-/* QuantizeLinear and DequantizeLinear behind @raw, which holds tensor @t of the plan. */
+/* Constant @t of the plan as bytes. */
+static uint32_t constant_bytes(struct emitter *e, uint32_t t)
+{
+	const struct nn_tensor *from = &e->from->tensors[t];
+	int64_t n = nn_count(&from->dims);
+	uint8_t *bytes = malloc((size_t)n + 1);
+	uint32_t made_of;
+
+	if (!bytes)
+		return made(e, NN_NOWHERE);
+	for (int64_t i = 0; i < n; i++)
+		bytes[i] = (uint8_t)fminf(fmaxf(rintf(((const float *)from->data)[i] / e->p->scale[t]) + e->p->zero[t], 0), 255);
+	made_of = data(e, from->name, "_bytes", NN_U1, &from->dims, bytes);
+	free(bytes);
+	return made_of;
+}
+
+/* QuantizeLinear and DequantizeLinear behind @raw, which holds tensor @t of the plan; behind a constant's bytes only the latter. */
 static void add_pair(struct emitter *e, uint32_t t, uint32_t raw, bool final)
 {
 	const struct nn_tensor *from = &e->from->tensors[t];
@@ -68,9 +88,13 @@ static void add_pair(struct emitter *e, uint32_t t, uint32_t raw, bool final)
 	in[0] = raw;
 	in[1] = e->scale[group];
 	in[2] = e->zero[group];
-	raw = tensor(e, from->name, "_bytes", NN_U1, &from->dims);
-	node(e, NN_QUANTIZE, nn_namer_make(&e->namer, from->name, "_bytes"), in, 3, raw, &attrs);
-	in[0] = raw;
+	if (from->data) {
+		in[0] = constant_bytes(e, t);
+	} else {
+		raw = tensor(e, from->name, "_bytes", NN_U1, &from->dims);
+		node(e, NN_QUANTIZE, nn_namer_make(&e->namer, from->name, "_bytes"), in, 3, raw, &attrs);
+		in[0] = raw;
+	}
 	e->floats[t] = tensor(e, from->name, final ? NULL : "_floats", NN_F4, &from->dims);
 	node(e, NN_DEQUANTIZE, nn_namer_make(&e->namer, from->name, "_floats"), in, 3, e->floats[t], &attrs);
 }
@@ -78,7 +102,7 @@ static void add_pair(struct emitter *e, uint32_t t, uint32_t raw, bool final)
 static uint32_t floats(struct emitter *e, uint32_t t)
 {
 	if (e->floats[t] == NN_NOWHERE)
-		add_pair(e, t, plain(e, t), false);
+		add_pair(e, t, e->from->tensors[t].data ? NN_NOWHERE : plain(e, t), false);
 	return e->floats[t];
 }
 
@@ -133,9 +157,9 @@ static int emit_quantised(struct emitter *e, uint32_t at, struct smartssd_error 
 		return 0;
 	}
 	for (uint32_t i = 0; i < nr; i++)
-		in[i] = n->in[i] != NN_NOWHERE && e->p->bytes[n->in[i]] ? floats(e, n->in[i]) :
-			i && nn_has_weights(n)				 ? NN_NOWHERE :
-									   plain(e, n->in[i]);
+		in[i] = nn_is_operand(n, i) && e->p->bytes[n->in[i]] ? floats(e, n->in[i]) :
+			nn_has_weights(n)			     ? NN_NOWHERE :
+								       plain(e, n->in[i]);
 	if (nn_has_weights(n))
 		nr = add_weights(e, n, in, err, &ret);
 	raw = ret ? NN_NOWHERE : tensor(e, t->name, t->is_output ? "_raw" : NULL, NN_F4, &t->dims);

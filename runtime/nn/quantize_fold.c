@@ -7,7 +7,8 @@
  *   MatMul (matrix) -> Add of a vector  Gemm
  *   Gemm                                alpha and beta go into weights and bias; the bias becomes a vector
  *   ReduceMean over rows and columns    GlobalAveragePool, and Flatten when it drops the dimensions
- *   Identity, Dropout                   nothing
+ *   Pad of zeros -> Conv | AveragePool  pads of that one
+ *   Identity, Dropout, Pad of nothing   nothing
  */
 #include <math.h>
 
@@ -248,9 +249,104 @@ static bool mean_to_pool(struct folder *f, const struct nn_node *n)
 	return true;
 }
 
+/* The Pad that makes @tensor, of rows and columns with zeros; NULL: there is none. */
+static const struct nn_node *zero_pad(const struct folder *f, uint32_t tensor)
+{
+	uint32_t p = f->from->tensors[tensor].producer, rank = f->from->tensors[tensor].dims.n;
+	const struct nn_node *n = p == NN_NOWHERE ? NULL : &f->from->nodes[p];
+	const struct nn_tensor *value;
+
+	if (!n || n->op != NN_PAD || f->from->tensors[tensor].type != NN_F4)
+		return NULL;
+	value = constant(f, n, 2);
+	if (!left_out(n, 2) && (!value || *(const float *)value->data != 0))
+		return NULL;
+	for (uint32_t d = 0; d < 2 && d < rank; d++)
+		if (n->attrs.padding[d] || n->attrs.padding[rank + d])
+			return NULL;
+	return n;
+}
+
+/*
+ * Give the pads of a Pad to the Conv or AveragePool behind it; false, and nothing changed, when that would compute something else. A Pad that nobody reads any more
+ * is dropped with all else that no output needs.
+ */
+static bool take_pads(struct nn_node *n, const struct nn_node *pad)
+{
+	bool pool = n->op == NN_AVERAGE_POOL, had = false, gets = false;
+	struct nn_attrs a = n->attrs;
+	uint32_t s = a.spatial;
+
+	for (uint32_t i = 0; i < s; i++) {
+		int64_t *begin = &a.wide[3][i], *end = &a.wide[3][i + s], extent = (a.wide[0][i] - 1) * a.wide[2][i] + 1;
+		int64_t before = pad->attrs.padding[2 + i], behind = pad->attrs.padding[s + 4 + i];
+
+		had |= *begin || *end;
+		gets |= before || behind;
+		*begin += before;
+		*end += behind;
+		/* What infer_conv.c would refuse: more than 31 bits, and pools' windows of padding only. */
+		if (*begin > INT32_MAX || *end > INT32_MAX || (pool && (*begin >= extent || *end >= extent)))
+			return false;
+	}
+	/* The Pad's zeros are counted in averages, the pool's own only with count_include_pad. */
+	if (pool && gets && had && !a.count_include_pad)
+		return false;
+	a.count_include_pad |= pool && gets;
+	n->attrs = a;
+	return true;
+}
+
+/* One window more because of ceil_mode? It sticks out of the image, and how many of its elements are counted then depends on where the pads are. */
+static bool ends_early(const struct folder *f, const struct nn_node *n)
+{
+	const struct nn_tensor *x = &f->from->tensors[n->in[0]];
+	const struct nn_attrs *a = &n->attrs;
+
+	for (uint32_t i = 0; i < a->spatial && a->ceil_mode; i++)
+		if ((x->dims.d[i + 2] + a->wide[3][i] + a->wide[3][i + a->spatial] - (a->wide[0][i] - 1) * a->wide[2][i] - 1) % a->wide[1][i])
+			return true;
+	return false;
+}
+
+/* A Pad before a Conv or AveragePool: @out is the node without it, with its inputs in @in. */
+static bool without_pad(const struct folder *f, const struct nn_node *n, struct nn_node *out, uint32_t in[3])
+{
+	const struct nn_node *pad;
+	bool taken = false;
+
+	*out = *n;
+	if ((n->op != NN_CONV && n->op != NN_AVERAGE_POOL) || ends_early(f, n))
+		return false;
+	memcpy(in, n->in, n->nr_in * sizeof(*in));
+	out->in = in;
+	while ((pad = zero_pad(f, in[0])) && take_pads(out, pad)) {
+		in[0] = pad->in[0];
+		taken = true;
+	}
+	return taken;
+}
+
+static bool pads_nothing(const struct nn_node *n, uint32_t rank)
+{
+	for (uint32_t i = 0; i < 2 * rank; i++)
+		if (n->attrs.padding[i])
+			return false;
+	return true;
+}
+
 static void fold_node(struct folder *f, const struct nn_node *n)
 {
+	struct nn_node bare;
+	uint32_t in[3];
+
+	if (without_pad(f, n, &bare, in))
+		n = &bare;
 	switch (n->op) {
+	case NN_PAD:
+		if (!pads_nothing(n, f->from->tensors[n->in[0]].dims.n))
+			break;
+		/* fall through */
 	case NN_IDENTITY:
 	case NN_DROPOUT:
 		/* An output keeps its name, so its copy stays. */

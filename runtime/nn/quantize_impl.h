@@ -54,6 +54,8 @@ struct nn_qplan {
 
 int nn_qplan_init(struct nn_qplan *plan, const struct nn_graph *graph, struct smartssd_error *err);
 void nn_qplan_free(struct nn_qplan *plan);
+/* Is input @i an activation, or a constant in its place: what is bytes on the card? Others are weights, bias, bounds. */
+bool nn_is_operand(const struct nn_node *node, uint32_t i);
 /* Ranges -> scale and zero point. */
 int nn_qplan_scales(struct nn_qplan *plan, double percentile, struct smartssd_error *err);
 /* Axis of the output channels of a quantised node's weights; whether the node has weights. */

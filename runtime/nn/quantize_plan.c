@@ -29,11 +29,6 @@ static bool activation(const struct nn_graph *g, uint32_t tensor)
 	return !g->tensors[tensor].data && is_float(g, tensor) && nn_count(&g->tensors[tensor].dims) > 0;
 }
 
-static bool same_dims(const struct nn_dims *a, const struct nn_dims *b)
-{
-	return a->n == b->n && !memcmp(a->d, b->d, a->n * sizeof(a->d[0]));
-}
-
 /* One bias for each output channel, or none. */
 static bool plain_bias(const struct nn_graph *g, const struct nn_node *n, int64_t channels)
 {
@@ -51,7 +46,7 @@ static bool computes(const struct nn_graph *g, const struct nn_node *n)
 		return false;
 	w = &g->tensors[n->in[1]].dims;
 	if (n->op == NN_ADD)
-		return activation(g, n->in[0]) && activation(g, n->in[1]) && same_dims(&g->tensors[n->in[0]].dims, w);
+		return activation(g, n->in[0]) && activation(g, n->in[1]) && nn_dims_equal(&g->tensors[n->in[0]].dims, w);
 	if (!nn_has_weights(n) || !activation(g, n->in[0]) || !constant(g, n->in[1]) || !nn_count(w) || w->d[nn_weight_axis(n)] > UINT32_MAX)
 		return false;
 	if (n->op == NN_CONV)
@@ -79,10 +74,37 @@ static bool passes_on(const struct nn_node *n)
 	}
 }
 
+/* Numbers beyond are to stand for minus infinity (masks); in a range they would leave nothing of the others. */
+#define MAX_OPERAND 1e6f
+
+/*
+ * The operand of an Add that is no constant, when the other one is: finite, the same for all images, and no larger than the first. NN_NOWHERE: it is no
+ * such Add.
+ */
+static uint32_t operand_beside_constant(const struct nn_graph *g, const struct nn_node *n)
+{
+	const struct nn_tensor *x, *c;
+	struct nn_dims sum;
+	uint32_t at;
+
+	if (n->op != NN_ADD || constant(g, n->in[0]) == constant(g, n->in[1]))
+		return NN_NOWHERE;
+	at = n->in[constant(g, n->in[0])];
+	x = &g->tensors[at];
+	c = &g->tensors[n->in[constant(g, n->in[1])]];
+	if (nn_broadcast(&x->dims, &c->dims, &sum) || !nn_dims_equal(&x->dims, &sum) || (c->dims.n == x->dims.n && c->dims.n && c->dims.d[0] != 1))
+		return NN_NOWHERE;
+	for (int64_t i = 0; i < nn_count(&c->dims); i++)
+		if (!(fabsf(((const float *)c->data)[i]) <= MAX_OPERAND))
+			return NN_NOWHERE;
+	return at;
+}
+
 /* Works on bytes where bytes are around it; alone it would gain nothing. */
 static bool follows(const struct nn_qplan *p, const struct nn_node *n)
 {
 	const struct nn_graph *g = p->graph;
+	uint32_t first = n->nr_in ? n->in[0] : NN_NOWHERE;
 
 	switch (n->op) {
 	case NN_MAX_POOL:
@@ -96,12 +118,17 @@ static bool follows(const struct nn_qplan *p, const struct nn_node *n)
 	case NN_RELU:
 	case NN_CLIP:
 		break;
+	case NN_ADD:
+		first = operand_beside_constant(g, n);
+		if (first == NN_NOWHERE)
+			return false;
+		break;
 	default:
 		if (!passes_on(n))
 			return false;
 	}
 	for (uint32_t i = 0; i < (n->op == NN_CONCAT ? n->nr_in : 1); i++) {
-		uint32_t t = n->in[i];
+		uint32_t t = i ? n->in[i] : first;
 
 		if (!activation(g, t) || !(p->bytes[t] || g->tensors[t].is_input))
 			return false;
@@ -127,6 +154,22 @@ static void unite(uint32_t *group, uint32_t a, uint32_t b)
 	group[a > b ? a : b] = a > b ? b : a;
 }
 
+bool nn_is_operand(const struct nn_node *n, uint32_t i)
+{
+	return !i || n->op == NN_ADD || n->op == NN_CONCAT;
+}
+
+/* The range of a constant needs no calibration, which does not see it either. */
+static void take_constant(struct nn_qplan *p, uint32_t t)
+{
+	const float *v = p->graph->tensors[t].data;
+
+	for (int64_t i = 0; v && i < nn_count(&p->graph->tensors[t].dims); i++) {
+		p->range[t].lo = fmin(p->range[t].lo, v[i]);
+		p->range[t].hi = fmax(p->range[t].hi, v[i]);
+	}
+}
+
 static void take_node(struct nn_qplan *p, uint32_t at)
 {
 	const struct nn_graph *g = p->graph;
@@ -135,9 +178,11 @@ static void take_node(struct nn_qplan *p, uint32_t at)
 	bool can_tail = nn_has_weights(n) || n->op == NN_ADD;
 
 	p->kind[at] = NN_Q_QUANTISED;
-	p->bytes[n->in[0]] = true;
-	for (uint32_t i = 1; i < n->nr_in && (n->op == NN_ADD || n->op == NN_CONCAT); i++)
-		p->bytes[n->in[i]] = true;
+	for (uint32_t i = 0; i < n->nr_in; i++)
+		if (nn_is_operand(n, i)) {
+			p->bytes[n->in[i]] = true;
+			take_constant(p, n->in[i]);
+		}
 	if (can_tail && user != NN_NOWHERE && (g->nodes[user].op == NN_RELU || g->nodes[user].op == NN_CLIP) && g->nodes[user].in[0] == n->out[0]) {
 		p->tail[at] = user;
 		p->kind[user] = NN_Q_TAIL;

@@ -193,7 +193,8 @@ static int share_memory(struct smartssd_session *s, struct smartssd_error *err)
 {
 	uint64_t group = s->batch * s->input_bytes;
 
-	s->sides = 2;
+	/* Each slot may have a job and a read ahead under way on one card. */
+	s->sides = 2 * slots_of_card(s) <= SMARTSSD_MAX_JOBS ? 2 : 1;
 	s->side_bytes = max_u64(align_up(EXEC_AHEAD + group, 4096), group);
 	for (uint32_t c = 0; c < s->nr_cards; c++) {
 		struct exec_card *card = &s->cards[c];

@@ -50,12 +50,17 @@ static int check_shape(const struct smartssd_session *s, const struct smartssd_a
 static int check_type(struct smartssd_session *s, uint32_t type, const struct nn_value *v, struct smartssd_error *err)
 {
 	enum nn_type given = source_type(type);
-	bool bytes = given == NN_U1 || given == NN_I1;
+	bool bytes = given == NN_U1 || given == NN_I1, floats = v->type == NN_F4;
+	const char *or = "";
 
-	if (given == v->type || (v->type == NN_F4 && bytes && s->program->nr_mean))
+	if (given == v->type || (floats && bytes && s->program->nr_mean))
 		return 0;
+	if (floats && s->program->nr_mean)
+		or = ", or bytes (u1, i1)";
+	else if (floats && bytes)
+		or = "; bytes are for inputs [N, C, H, W] or [N, C] of at most four channels; give it values (f4)";
 	return smartssd_fail(err, -EINVAL, "the input holds elements of type %s, but model '%.80s' takes %s%s", smartssd_type_name(type),
-			     s->program->name, nn_type_name(v->type), v->type == NN_F4 && s->program->nr_mean ? ", or bytes (u1, i1)" : "");
+			     s->program->name, nn_type_name(v->type), or);
 }
 
 int exec_source_check(struct smartssd_session *s, const struct smartssd_source *source, uint64_t images, struct smartssd_error *err)

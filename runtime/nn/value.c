@@ -2,16 +2,6 @@
 /* Values: how tensors lie in card memory, and the way there and back. */
 #include "program_impl.h"
 
-bool nn_dims_equal(const struct nn_dims *a, const struct nn_dims *b)
-{
-	if (a->n != b->n)
-		return false;
-	for (uint32_t i = 0; i < a->n; i++)
-		if (a->d[i] != b->d[i])
-			return false;
-	return true;
-}
-
 bool nn_card_layout(const struct nn_dims *dims, uint32_t *images, uint32_t *h, uint32_t *w, uint32_t *c)
 {
 	static const uint32_t channel_axis[5] = { 0, 0, 1, 2, 1 };

@@ -65,4 +65,8 @@ run demo --drive /proc/nowhere --out "$tmp/out.d" --rows 20000
 [ "$code" = 1 ] && grep -q -- '--drive' "$tmp/err"; ok $? "a drive folder that cannot be made"
 run demo --image "$tmp/nowhere.png" --drive "$d" --out "$tmp/out.d"
 [ "$code" = 1 ] && grep -q 'nowhere.png' "$tmp/err"; ok $? "a picture that is not there"
+mkfifo "$tmp/pipe.png"
+code=0
+timeout 20 "$tool" demo --image "$tmp/pipe.png" --drive "$d" --out "$tmp/out.d" >"$tmp/out" 2>"$tmp/err" || code=$?
+[ "$code" = 1 ] && grep -q 'pipe.png is no regular file' "$tmp/err"; ok $? "a pipe as picture is refused, and not waited for"
 finish

@@ -39,6 +39,17 @@ ln -s bad.npy "$b"; conv "$b"; clear "a link to itself"; rm "$b"
 mkfifo "$b"; start=$SECONDS; (sleep 5; exec 3<>"$b") & writer=$!; conv "$b"; clear "a pipe"
 [ $((SECONDS - start)) -lt 4 ]; ok $? "... at once"
 kill $writer 2>/dev/null; wait $writer 2>/dev/null; rm -f "$b"
+for verb in quantize compile plan; do
+	mkfifo "$b"; start=$SECONDS; (sleep 5; exec 3<>"$b") & writer=$!
+	case $verb in
+	quantize) run quantize "$b" --calibrate "$tmp/good.npy" -o "$tmp/none" ;;
+	compile) run compile "$b" -o "$tmp/none" ;;
+	plan) run plan "$b" ;;
+	esac
+	[ $((SECONDS - start)) -lt 4 ] && grep -q 'not a regular file' "$tmp/err"; ok $? "$verb: a pipe as the model, at once"
+	clear "... in one line"
+	kill $writer 2>/dev/null; wait $writer 2>/dev/null; rm -f "$b"
+done
 npy "$b" "$good" 16 '\x93NUMPX\x01\x00'; conv "$b"; clear "a wrong magic"
 npy "$b" "$good" 16 '\x93NUMPY\x09\x00'; conv "$b"; clear "an unknown version"
 npy "$b" "$good" 16 '\x93NUMPY\x01\x00' '\xff\xff'; conv "$b"; clear "a header longer than the file"

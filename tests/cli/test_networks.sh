@@ -108,7 +108,17 @@ ok $? "the other card takes over from one that is gone"
 run run "$tmp/m.ssp" --input "$tmp/folder" --output "$tmp/f.npy" --verify
 exits 0 "a folder of pictures, verified"
 said out "the same as the reference" "  and it says so"
+grep -q "the host-only way: [1-9].* times less: --verify" "$tmp/out"
+ok $? "  --verify moves more over the host link than the host-only way, and says so"
 judge "  the same scores" "(np.load('f.npy') == np.load('y.npy')[:20]).all()"
+# Reading the files is what the host-only way does; here the card gets the pixels on top of that, and --verify copies every value back.
+files=$(cat "$tmp"/folder/* | wc -c)
+run run "$tmp/m.ssp" --input "$tmp/folder" --output "$tmp/f.npy" --json
+cp "$tmp/out" "$tmp/r.json"
+judge "  the host-only way reads the files" "(lambda r: r['host_only'] == r['host_read'] == $files and
+	r['host_link'] >= $files + 20 * 3072)(json.load(open('r.json')))"
+run run "$tmp/m.ssp" --input "$tmp/folder" --output "$tmp/f.npy"
+said out "this does not pay here" "  and a folder does not pay"
 # Not all of them bytes: pictures, an array of bytes and one of values, and what is no image
 mkdir "$tmp/mixed"
 cp "$tmp"/folder/* "$tmp/mixed/" && echo "no image" >"$tmp/mixed/README"
@@ -120,6 +130,47 @@ judge "  the same classes" "(np.load('f.npy').argmax(1) == np.load('y.npy')[:22]
 judge "  and one of another size" "[np.save('mixed/zz.npy', np.zeros((3, 16, 16), np.uint8))]"
 run run "$tmp/m.ssp" --input "$tmp/mixed" --output "$tmp/n.npy"
 refused 1 "mixed/zz.npy" "  is named"
+# Values of -128 to 127, which become floats on the host
+judge "pictures as i1" "[np.save('i1.npy', (np.load('x.npy')[:20] // 2).astype(np.int8))]"
+run run "$tmp/m.ssp" --input "$tmp/i1.npy" --output "$tmp/f.npy"
+said out "the host read the images itself" "bytes with a sign: not peer to peer"
+said out "times less: this does not pay here" "  and it says that more crosses the host link"
+
+# Without a card: a model of floats, none of whose layers a card can do, and a card that is gone from the beginning
+run compile "$models/shapes.onnx" --output "$tmp/fp32.ssp"
+exits 0 "compile: a model that was not quantised"
+run run "$tmp/fp32.ssp" --input "$tmp/i1.npy" --output "$tmp/f.npy"
+exits 0 "  run"
+said out "no layer is on one: the host read the images itself" "  no path to a card is claimed"
+said out "all of it is the host's" "  nor a time of one"
+! grep -qE 'peer to peer|times the slower' "$tmp/out"
+ok $? "  anywhere"
+run run "$tmp/m.ssp" --input "$tmp/x.npy" --output "$tmp/z.npy" --device emu:fault=gone:0:1
+cmp -s "$tmp/y.npy" "$tmp/z.npy"
+ok $? "a card that is gone before anything was computed: the same result"
+said out "lost before anything was computed on it: the host read" "  and the report says who did it"
+! grep -qE 'peer to peer|times the slower' "$tmp/out"
+ok $? "  and claims nothing else"
+# Bytes are for at most four channels
+"$python" - "$tmp/relu.onnx" <<-'END'
+	import sys
+	text = lambda field, b: bytes([field << 3 | 2, len(b)]) + b
+	number = lambda field, i: bytes([field << 3, i])
+	value = lambda name: text(1, name) + text(2, text(1, number(1, 1) + text(2, b"".join(text(1, number(1, d)) for d in (1, 17, 4, 4)))))
+	graph = text(1, text(1, b"x") + text(2, b"y") + text(4, b"Relu")) + text(2, b"g") + text(11, value(b"x")) + text(12, value(b"y"))
+	open(sys.argv[1], "wb").write(number(1, 8) + text(7, graph) + text(8, number(2, 13)))
+END
+mkdir "$tmp/seventeen"
+judge "17 channels" "[np.save('b17.npy', np.full((2, 17, 4, 4), 9, np.uint8)), np.save('v17.npy', np.full((2, 17, 4, 4), -9, np.float32)),
+	np.save('seventeen/a.npy', np.zeros((17, 4, 4), np.uint8))]"
+run compile "$tmp/relu.onnx" --output "$tmp/relu.ssp"
+exits 0 "  compile"
+for input in b17.npy seventeen; do
+	run run "$tmp/relu.ssp" --input "$tmp/$input" --output "$tmp/n.npy"
+	refused 1 "at most four channels; give it values (f4)" "  $input: bytes are refused, and why"
+done
+run run "$tmp/relu.ssp" --input "$tmp/v17.npy" --output "$tmp/f.npy"
+judge "  values are not" "np.load('f.npy').shape == (2, 17, 4, 4) and not np.load('f.npy').any()"
 # The other overlay
 run compile "$tmp/q.onnx" --shell dfx --output "$tmp/dfx.ssp"
 exits 0 "compile --shell dfx"
@@ -194,13 +245,13 @@ run run "$tmp/m.ssp" "${no[@]}"
 refused 2 "--input" "no input"
 cp "$tmp/x.npy" "$tmp/x2.npy" && cp "$tmp/m.ssp" "$tmp/m2.ssp" && ln -s x2.npy "$tmp/link.npy"
 run run "$tmp/m2.ssp" --input "$tmp/x2.npy" --output "$tmp/link.npy"
-refused 1 "is the input" "the input as output, by another name"
+refused 2 "is the input" "the input as output, by another name"
 run run "$tmp/m2.ssp" --input "$tmp/x2.npy" --output "$tmp/m2.ssp"
-refused 1 "is the model" "the model as output"
+refused 2 "is the model" "the model as output"
 run run "$tmp/m2.ssp" --input "$tmp/x2.npy" "${no[@]}" --timeline "$tmp/x2.npy"
-refused 1 "is the input" "the input as timeline"
+refused 2 "is the input" "the input as timeline"
 run run "$tmp/m2.ssp" --input "$tmp/x2.npy" "${no[@]}" --timeline "$tmp/n.npy"
-refused 1 "is also the output" "output and timeline in one file"
+refused 2 "is also the output" "output and timeline in one file"
 cmp -s "$tmp/x.npy" "$tmp/x2.npy" && cmp -s "$tmp/m.ssp" "$tmp/m2.ssp"
 ok $? "  and they are as they were"
 mkfifo "$tmp/pipe"

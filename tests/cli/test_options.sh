@@ -15,6 +15,12 @@ for verb in list check conv2d lookup demo reset xclbin vm; do
 	run help $verb
 	[ "$code" = 0 ] && head -1 "$tmp/out" | grep -q "^usage: smartssd $verb" && [ ! -s "$tmp/err" ]; ok $? "help $verb"
 done
+for verb in conv2d lookup quantize compile; do
+	run $verb --help
+	grep -q '^  -o, --output ' "$tmp/out" && ! grep -q 'or -o' "$tmp/out"; ok $? "$verb --help has -o"
+done
+run compile model.onnx
+refused 2 "--output is required (--output OUT.ssp: written whole or not at all); " "what --output is, where it is missing"
 run help nonsense
 refused 2 "'nonsense' is not a verb" "help for an unknown verb"
 for a in "list" "list --json" "check --json emu:" "--help" "help vm" "--version"; do
@@ -142,11 +148,11 @@ ok $? "--json: UTF-8 passes, other bytes are replaced"
 for verb in list check conv2d lookup demo reset; do
 	run $verb --help
 	page=Documentation/man/smartssd-$verb.1 missing=
-	for option in $(grep -oE '^  --[a-z0-9-]+' "$tmp/out" | grep -v -- --help); do
+	for option in $(grep -oE '^  (-o, )?--[a-z0-9-]+' "$tmp/out" | grep -oE -- '--[a-z0-9-]+' | grep -v -- --help); do
 		sed 's/\\-/-/g' $page | grep -qF -- "$option" || missing+=" $option"
 	done
-	for option in $(sed 's/\\-/-/g; s/\\f[A-Z]/ /g' $page | grep -E '^\.(B|BR) --' | grep -oE -- '--[a-z0-9-]+'); do
-		grep -qF -- "  $option" "$tmp/out" || missing+=" $option"
+	for option in $(sed 's/\\-/-/g; s/\\f[A-Z]/ /g' $page | grep -E '^\.(B|BR) -' | grep -oE -- '--[a-z0-9-]+'); do
+		grep -qE -- "^  (-o, )?$option" "$tmp/out" || missing+=" $option"
 	done
 	[ -z "$missing" ] || echo "# $page:$missing"
 	[ -z "$missing" ]; ok $? "$verb: manual page and --help agree"

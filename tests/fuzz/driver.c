@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 #include "../unit_core/rng.h"
@@ -20,7 +21,7 @@
 #define MAX_INPUT   65536
 #define MAX_CORPUS  512
 #define MAX_SEEN    4096
-#define HANG_SECONDS 30
+#define HANG_SECONDS 30 /* of CPU time: beside others an input may take long */
 
 void __sanitizer_set_death_callback(void (*callback)(void));
 
@@ -96,7 +97,7 @@ static void on_signal(int nr)
 {
 	static const char hang[] = "an input takes for ever\n";
 
-	if (nr == SIGALRM && write(STDERR_FILENO, hang, sizeof(hang) - 1) < 0)
+	if (nr == SIGPROF && write(STDERR_FILENO, hang, sizeof(hang) - 1) < 0)
 		_exit(2);
 	died();
 	_exit(1);
@@ -247,10 +248,17 @@ static double cpu_seconds(void)
 	return t.tv_sec + t.tv_nsec * 1e-9;
 }
 
+/* 0: never */
+static void end_after(time_t seconds)
+{
+	setitimer(ITIMER_PROF, &(struct itimerval){ .it_value.tv_sec = seconds }, NULL);
+}
+
 static void run(double seconds)
 {
 	static uint8_t buf[MAX_INPUT];
 
+	end_after(HANG_SECONDS);
 	for (iteration = 0; iteration < nr_seeds; iteration++)
 		try(corpus[iteration].data, corpus[iteration].bytes);
 	for (;; iteration++) {
@@ -260,7 +268,7 @@ static void run(double seconds)
 		if (iteration % 256 == 0) {
 			if (cpu_seconds() >= seconds)
 				return;
-			alarm(HANG_SECONDS);
+			end_after(HANG_SECONDS);
 		}
 		/* Young ones and the first ones equally often. */
 		c = rng_below(rng_below(2) ? nr_seeds : nr_corpus);
@@ -292,10 +300,10 @@ int main(int argc, char **argv)
 
 	__sanitizer_set_death_callback(died);
 	signal(SIGABRT, on_signal);
-	signal(SIGALRM, on_signal);
+	signal(SIGPROF, on_signal);
 	rng_start();
 	run(seconds ? atof(seconds) : 1.0);
-	alarm(0);
+	end_after(0);
 	/* Mutations that never pass or never fail would prove nothing. */
 	err = !nr_good || nr_seen < 5;
 	printf("%sok 1 %s: %lu inputs, %u of them good, %u outcomes\n1..1\n", err ? "not " : "", name, iteration, nr_good, nr_seen);

@@ -46,6 +46,7 @@ check "which is still there" cmp net.onnx kept.onnx
 
 "$tool" compile "$root/tests/nn/models/shapes.onnx" -o float.ssp >text 2>note && grep -qF "smartssd quantize $root/tests/nn/models/shapes.onnx --calibrate" note
 result $? "a model in floating point: how to quantise it"
+check "  one layer is one" grep -qx '  on the host   1 layer' text
 "$tool" compile net.onnx -o whole.ssp >/dev/null 2>note && ! [ -s note ]
 result $? "no such note for a quantised one"
 

@@ -21,6 +21,8 @@ said out "modelled, none is measured" "says that it is modelled"
 said out "everything that can be is on the card" "and what was decided"
 [ "$(grep -cE ' (conv|depthwise|pool|input|graph) +(card|host) ' "$tmp/out")" -ge 10 ]
 ok $? "a line for each layer"
+[ "$(awk '$2 ~ /^(conv|depthwise|pool|input|add|graph)$/ { print $1 }' "$tmp/out" | sort | uniq -d)" = "" ]
+ok $? "with names that differ"
 [ "$(grep -cE '^ +(1|2|4|8|16|24|32|48) +[0-9.]+ +[0-9.]+% ' "$tmp/out")" = 8 ]
 ok $? "and for each number of cards"
 said out "saturated from" "and where that ends"
@@ -108,5 +110,7 @@ refused 2 "cards" "49 cards"
 run plan "$tmp/cal.npy"
 refused 1 "cal.npy" "something else than a program"
 run plan "$ssp" --scale "$tmp/no/such/folder.svg"
-refused 1 "no/such" "a plot nowhere"
+refused 1 "plan: --scale: $tmp/no/such/folder.svg: cannot be written" "a plot nowhere"
+run plan "$tmp/none.ssp"
+refused 1 "plan: $tmp/none.ssp: No such file" "no such file, named once"
 finish

@@ -11,6 +11,10 @@ $(B)/tests/nn/test_quantize: $(B)/san/tests/nn/test_quantize.o $(NN_QUANTIZE_SRC
 	@mkdir -p $(@D)
 	$(CC) $(SAN) $(LDFLAGS) $^ $(LIB_LIBS) -lcheck -lsubunit -lrt -lm -o $@
 
+$(B)/tests/nn/test_quantize_card: $(B)/san/tests/nn/test_quantize_card.o $(NN_QUANTIZE_SRC:%.c=$(B)/san/%.o) $$(NN_PROGRAM_SAN) $$(filter-out $$(NN_SAN),$$(LIB_SAN))
+	@mkdir -p $(@D)
+	$(CC) $(SAN) $(LDFLAGS) $(sort $^) $(LIB_LIBS) -lcheck -lsubunit -lrt -lm -o $@
+
 $(B)/tests/nn/no_memory: $(B)/san/tests/nn/no_memory.o $(B)/san/tests/nn/sample.o $(NN_QUANTIZE_SRC:%.c=$(B)/san/%.o) $$(NN_TEST_LIB)
 	@mkdir -p $(@D)
 	$(CC) $(SAN) $(LDFLAGS) $(foreach f,malloc calloc realloc aligned_alloc strdup,-Wl,--wrap=$f) $^ $(LIB_LIBS) -lm -o $@
@@ -21,4 +25,4 @@ $(B)/tests/nn/accuracy $(B)/tests/nn/test_models $(B)/tests/nn/models/make_model
 $(B)/tests/nn/test_models $(B)/tests/nn/models/make_model: $(MODEL_OBJ)
 
 TEST_DEPS += $(B)/tests/nn/accuracy $(B)/tests/nn/models/make_model
-TESTS += $(B)/tests/nn/no_memory $(B)/tests/nn/test_quantize $(B)/tests/nn/test_models tests/nn/quantize.sh
+TESTS += $(B)/tests/nn/no_memory $(B)/tests/nn/test_quantize $(B)/tests/nn/test_quantize_card $(B)/tests/nn/test_models tests/nn/quantize.sh

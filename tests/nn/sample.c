@@ -119,6 +119,8 @@ static void floating(struct build *b)
 	z = node_n(b, NN_CONV, (uint32_t[]){ y, weights(b, NN_F4, DIMS(4, 1, 3, 3)) }, 2, &depthwise);
 	z = NODE(b, NN_CLIP, A(NO_ATTRS), z, floats(b, 0, 0, 0), floats(b, 0, 6, 0));
 	y = NODE(b, NN_ADD, NO_ATTRS, y, z);
+	y = NODE(b, NN_ADD, NO_ATTRS, weights(b, NN_F4, DIMS(4, 1, 1)), y);
+	y = NODE(b, NN_PAD, NO_ATTRS, y, ints(b, LIST(0, 0, 0, 1, 0, 0, 1, 0)));
 	y = node_n(b, NN_AVERAGE_POOL, &y, 1, &average);
 	z = NODE(b, NN_GLOBAL_MAX_POOL, NO_ATTRS, y);
 	y = NODE(b, NN_MUL, NO_ATTRS, y, z);

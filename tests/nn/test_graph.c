@@ -364,6 +364,38 @@ START_TEST(wrong_models)
 }
 END_TEST
 
+/* All that are not supported at once: a line each, with operator, name and what is to be done; at most ten. */
+START_TEST(unsupported_nodes)
+{
+	static const char *const ops[] = { "Resize", "HardSwish", "LSTM" };
+	struct smartssd_error err = { "" };
+	struct nn_graph *g;
+
+	for (uint32_t nr = 2; nr <= 13; nr += 11) {
+		Onnx__ModelProto *m = base();
+		uint32_t lines = 0;
+		char text[160];
+
+		for (uint32_t i = 0; i < nr; i++) {
+			Onnx__NodeProto *n;
+
+			snprintf(text, sizeof(text), "t%u", i);
+			n = proto_node(m, ops[i % 3], "x", text);
+			snprintf(text, sizeof(text), "up\n%u", i);
+			proto_set(&n->name, text);
+		}
+		ck_assert_int_eq(proto_parse(m, 0, &g, &err), NOT);
+		proto_free(m);
+		for (const char *p = err.text; (p = strchr(p, '\n')); p++)
+			lines++;
+		snprintf(text, sizeof(text), "%u nodes of the model are not supported:\n  Resize 'up?0': operator Resize is not supported; export", nr);
+		ck_assert_msg(!strncmp(err.text, text, strlen(text)), "%s", err.text);
+		ck_assert_msg(lines == (nr > 10 ? 11 : nr) && strstr(err.text, "\n  HardSwish 'up?1': "), "%s", err.text);
+		ck_assert_msg(!strstr(err.text, "and 3 more") == (nr == 2), "%s", err.text);
+	}
+}
+END_TEST
+
 static void expect(const void *data, size_t bytes, int code, const char *words)
 {
 	struct smartssd_error err = { "" };
@@ -642,7 +674,7 @@ START_TEST(files)
 	ck_assert_msg(!nn_graph_finish(g, &err), "%s", err.text);
 	ck_assert_msg(!nn_graph_save(g, path, &err), "%s", err.text);
 	ck_assert_msg(!nn_graph_load(path, 0, &h, &err), "%s", err.text);
-	ck_assert_uint_eq(h->nr_nodes, 18); /* the flat Softmax became three nodes */
+	ck_assert_uint_eq(h->nr_nodes, 20); /* the flat Softmax became three nodes */
 	ck_assert_str_eq(nn_graph_meta(h, "sample"), "yes");
 	ck_assert_ptr_null(nn_graph_meta(h, "other"));
 	nn_graph_free(h);
@@ -687,6 +719,7 @@ END_TEST
 static void fill(TCase *t)
 {
 	tcase_add_test(t, wrong_models);
+	tcase_add_test(t, unsupported_nodes);
 	tcase_add_test(t, wrong_bytes);
 	tcase_add_test(t, hostile_bytes);
 	tcase_add_test(t, folding_is_limited);

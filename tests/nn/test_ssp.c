@@ -93,6 +93,8 @@ START_TEST(saved_and_loaded)
 		p->cards = 3;
 		ck_assert_msg(!nn_ssp_save(p, path, &err), "%s", err.text);
 		ck_assert_msg(!nn_ssp_load(path, true, &q, &fd, &err), "SEED=%llu: %s", (unsigned long long)random_seed(), err.text);
+		/* Cards read weights from it. */
+		ck_assert_int_eq(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
 		ck_assert_int_ge(fd, 0);
 		close(fd);
 		ck_assert_uint_eq(q->weights_offset % 4096, 0);

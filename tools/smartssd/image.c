@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include "../../runtime/private.h"
 #include "../../runtime/whole.h"
 #include "image.h"
 
@@ -105,12 +107,25 @@ int image_load(const char *path, struct image *out, struct smartssd_error *err)
 {
 	static const unsigned char png_magic[4] = { 0x89, 'P', 'N', 'G' };
 	unsigned char magic[4] = { 0 };
-	FILE *f = fopen(path, "rbe");
-	int ret;
+	int fd = smartssd_open_read(path), ret;
+	FILE *f = NULL;
+	struct stat st;
 
 	memset(out, 0, sizeof(*out));
-	if (!f)
-		return say(err, -errno, "%s: %s", path, strerror(errno));
+	if (fd < 0 || fstat(fd, &st)) {
+		ret = -errno;
+	} else if (!S_ISREG(st.st_mode)) {
+		close(fd);
+		return say(err, -EINVAL, "%s is no regular file; a picture is a PNG, PPM or PGM file", path);
+	} else {
+		f = fdopen(fd, "rb");
+		ret = f ? 0 : -errno;
+	}
+	if (ret) {
+		if (fd >= 0)
+			close(fd);
+		return say(err, ret, "%s: %s", path, strerror(-ret));
+	}
 	if (fread(magic, 1, 4, f) == 0 && ferror(f)) {
 		ret = say(err, -errno, "%s: %s", path, strerror(errno));
 		fclose(f);

@@ -20,7 +20,7 @@ struct images {
 	struct smartssd_array array;
 	/* Or files: */
 	char *folder, **names;
-	uint64_t nr;
+	uint64_t nr, file_bytes;
 	void *raw; /* one image as it is in the file; f4 is the largest */
 };
 
@@ -198,6 +198,11 @@ bool images_values(const struct images *im)
 	return im->values;
 }
 
+uint64_t images_file_bytes(const struct images *im)
+{
+	return im->file_bytes;
+}
+
 const char *images_name(const struct images *im, uint64_t i)
 {
 	return im->names && i < im->nr ? im->names[i] : im->folder;
@@ -275,6 +280,7 @@ out:
 
 int images_read(struct images *im, uint64_t i, float *values, struct smartssd_error *err)
 {
+	struct stat st;
 	uint64_t each;
 	char *path;
 	int ret;
@@ -288,6 +294,8 @@ int images_read(struct images *im, uint64_t i, float *values, struct smartssd_er
 	if (asprintf(&path, "%s/%s", im->folder, im->names[i]) < 0)
 		return smartssd_fail(err, -ENOMEM, "%s: out of memory", im->folder);
 	ret = ends_with(path, ".npy") ? read_npy(im, path, values, err) : read_picture(im, path, values, err);
+	if (!ret && !stat(path, &st))
+		im->file_bytes += (uint64_t)st.st_size;
 	free(path);
 	return ret;
 }

@@ -31,6 +31,8 @@ uint64_t images_count(const struct images *images);
 bool images_bytes(const struct images *images);
 /* Did images_read() come across values (f4) so far? */
 bool images_values(const struct images *images);
+/* Bytes of the folder's files that images_read() has read. */
+uint64_t images_file_bytes(const struct images *images);
 /* The file that image @i is in. */
 const char *images_name(const struct images *images, uint64_t i);
 /* Image @i as values, product of form->shape floats. 0 or -errno with path and cause in @err. */

@@ -32,7 +32,8 @@ struct run {
 	uint32_t nr_cards;
 	struct smartssd_source source;
 	uint64_t images;
-	void *data; /* of a folder's images */
+	void *data; /* of a folder's images ... */
+	uint64_t file_bytes; /* ... whose files have so many bytes */
 	void **outputs;
 	struct smartssd_session *session;
 	struct smartssd_session_report report;
@@ -124,6 +125,10 @@ static int read_folder(struct run *r, bool bytes)
 	if (bytes)
 		r->source.array.type = SMARTSSD_U1;
 	ret = bytes && !images_bytes(images) ? VALUES : read_images(r, images, bytes);
+	if (!ret && r->in.array.type == SMARTSSD_F4 && !r->in.means && images_bytes(images))
+		ret = smartssd_fail(&r->err, -EINVAL, "%s holds images of bytes (u1), but the model takes values: bytes are for inputs [N, C, H, W] or [N, C] of at "
+				    "most four channels; give it values (f4)", r->input);
+	r->file_bytes = images_file_bytes(images);
 	images_close(images);
 	return ret;
 }
@@ -183,7 +188,7 @@ static void output_path(const struct run *r, uint32_t i, char *path, size_t room
 		snprintf(path, room, "%s", r->output);
 }
 
-/* Would writing to @path, which is @option's, destroy what is read, or another output? */
+/* Would writing to @path, which is @option's, destroy what is read? Then 2: wrong usage. */
 static int spares_inputs(const struct run *r, const char *option, const char *path)
 {
 	if (same_file(path, r->model))
@@ -192,7 +197,7 @@ static int spares_inputs(const struct run *r, const char *option, const char *pa
 		complain(VERB, "--%s: %s is the input; name another file", option, path);
 	else
 		return 0;
-	return 1;
+	return 2;
 }
 
 /* Before anything is computed: can they be written, and do they fit memory? */
@@ -205,11 +210,12 @@ static int prepare_outputs(struct run *r)
 	r->outputs = calloc(r->info.outputs + 1ull, sizeof(*r->outputs));
 	for (uint32_t i = 0; i < r->info.outputs; i++) {
 		output_path(r, i, path, sizeof(path));
-		if (spares_inputs(r, "output", path))
-			return 1;
+		ret = spares_inputs(r, "output", path);
+		if (ret)
+			return ret;
 		if (r->timeline && (!strcmp(path, r->timeline) || same_file(path, r->timeline))) {
 			complain(VERB, "--timeline: %s is also the output; name another file", r->timeline);
-			return 1;
+			return 2;
 		}
 		if (smartssd_whole_check(path, &r->err)) {
 			complain(VERB, "--output: %s", r->err.text);
@@ -225,8 +231,9 @@ static int prepare_outputs(struct run *r)
 			return 1;
 		}
 	}
-	if (r->timeline && spares_inputs(r, "timeline", r->timeline))
-		return 1;
+	ret = r->timeline ? spares_inputs(r, "timeline", r->timeline) : 0;
+	if (ret)
+		return ret;
 	if (r->timeline && smartssd_whole_check(r->timeline, &r->err)) {
 		complain(VERB, "--timeline: %s", r->err.text);
 		return 1;
@@ -317,12 +324,23 @@ static int open_cards(struct run *r)
 
 /* ---- report ---- */
 
+/* A session that gets its images from memory knows nothing of the files that they were in. */
+static uint64_t host_read_bytes(const struct run *r)
+{
+	return r->report.host_read_bytes + r->file_bytes;
+}
+
+static uint64_t host_only_bytes(const struct run *r)
+{
+	return r->report.host_only_bytes + r->file_bytes;
+}
+
 static uint64_t link_bytes(const struct run *r)
 {
 	const struct smartssd_counters *b = &r->report.bytes, *w = &r->report.weights;
 
 	return b->host_to_card + b->card_to_host + b->bounce_read + b->bounce_write -
-	       (w->host_to_card + w->card_to_host + w->bounce_read + w->bounce_write) + r->report.host_read_bytes;
+	       (w->host_to_card + w->card_to_host + w->bounce_read + w->bounce_write) + host_read_bytes(r);
 }
 
 static double larger(double a, double b)
@@ -340,11 +358,31 @@ static void print_difference(const struct run *r, FILE *out)
 		(unsigned long long)d->image, d->layer, l.name, (unsigned long long)d->index, l.output, d->card, d->reference);
 }
 
+/* Which way did the images go? */
+static void print_path(const struct run *r, bool emulated)
+{
+	const struct smartssd_session_report *p = &r->report;
+	const char *images = r->source.fd < 0 ? "images from host memory" : "the host read the images itself";
+
+	if (!p->cards)
+		printf("  path          none to a card, for no layer is on one: %s\n", images);
+	else if (!p->bytes.runs)
+		printf("  path          none to a card, for %s lost before anything was computed on it: %s\n", p->cards == 1 ? "it was" : "all were", images);
+	else if (r->source.fd < 0)
+		printf("  path          %s%s\n", images, emulated ? " (EMULATED)" : "");
+	else if (p->peer_reason != SMARTSSD_PEER_OK)
+		printf("  path          through host memory: %s\n", smartssd_peer_reason_text(p->peer_reason));
+	else if (p->bytes.ssd_to_card == p->weights.ssd_to_card)
+		printf("  path          through host memory: %s, for layers of its own or to convert them\n", images);
+	else
+		printf("  path          peer to peer: SSD -> card%s\n", emulated ? " (EMULATED)" : "");
+}
+
 static void print_text(const struct run *r, bool emulated)
 {
 	const struct smartssd_session_report *p = &r->report;
 	double per = p->images ? 1.0 / (double)p->images : 0, slower = larger(p->read_seconds, p->compute_seconds);
-	uint64_t link = link_bytes(r), only = p->host_only_bytes;
+	uint64_t link = link_bytes(r), only = host_only_bytes(r);
 	struct smartssd_layer layer;
 	char a[32], b[32], d[32];
 
@@ -362,10 +400,7 @@ static void print_text(const struct run *r, bool emulated)
 	}
 	for (uint32_t c = 0; c < r->nr_cards; c++)
 		printf("  card          %s%s\n", smartssd_uri(r->cards[c]), p->lost_cards >> c & 1 ? " (lost)" : "");
-	if (p->peer_reason == SMARTSSD_PEER_OK)
-		printf("  path          %s%s\n", r->source.fd < 0 ? "images from host memory" : "peer to peer: SSD -> card", emulated ? " (EMULATED)" : "");
-	else
-		printf("  path          through host memory: %s\n", smartssd_peer_reason_text(p->peer_reason));
+	print_path(r, emulated);
 	printf("  weights       SSD->card %s, over the host link %s, once\n", bytes_text(p->weights.ssd_to_card, a, sizeof(a)),
 	       bytes_text(p->weights.host_to_card + p->weights.bounce_read, b, sizeof(b)));
 	printf("  per image     SSD->card %s, host->card %s, card->host %s\n",
@@ -376,10 +411,15 @@ static void print_text(const struct run *r, bool emulated)
 	       bytes_text((uint64_t)((double)only * per), b, sizeof(b)));
 	if (link && only >= link)
 		printf(" (%.1f times as much)\n", (double)only / (double)link);
+	else if (only)
+		printf(" (%.1f times less: %s)\n", (double)link / (double)only, r->verify ? "--verify copies what every layer makes to the host" : "this does not pay here");
 	else
 		putchar('\n');
-	printf("  time          reading %.3f s, computing %.3f s%s; the whole is %.2f times the slower of the two\n", p->read_seconds, p->compute_seconds,
-	       emulated ? " (EMULATED)" : "", slower > 0 ? p->seconds / slower : 0);
+	if (p->bytes.runs && slower > 0)
+		printf("  time          reading %.3f s, computing %.3f s%s; the whole is %.2f times the slower of the two\n", p->read_seconds, p->compute_seconds,
+		       emulated ? " (EMULATED)" : "", p->seconds / slower);
+	else
+		printf("  time          all of it is the host's\n");
 	if (p->modelled_seconds > 0)
 		printf("  modelled      %.3f ms per image of a stream on hardware, by the planner's model\n", p->modelled_seconds * 1e3);
 	if (p->redone || p->lost || p->faults)
@@ -461,10 +501,10 @@ static void print_json(const struct run *r, bool emulated)
 	json_close(&j, ']');
 	json_counters(&j, "bytes", &p->bytes);
 	json_counters(&j, "weights", &p->weights);
-	json_uint(&j, "host_read", p->host_read_bytes);
+	json_uint(&j, "host_read", host_read_bytes(r));
 	json_uint(&j, "host_link", link_bytes(r));
 	json_real(&j, "host_link_per_image", (double)link_bytes(r) / (double)p->images);
-	json_uint(&j, "host_only", p->host_only_bytes);
+	json_uint(&j, "host_only", host_only_bytes(r));
 	json_real(&j, "read_seconds", p->read_seconds);
 	json_real(&j, "compute_seconds", p->compute_seconds);
 	json_real(&j, "modelled_seconds_per_image", p->modelled_seconds > 0 ? p->modelled_seconds : NAN);

@@ -24,15 +24,7 @@ static uint32_t made(struct turn *t, uint32_t index)
 
 static uint32_t use(struct turn *t, uint32_t at)
 {
-	const struct nn_tensor *from;
-
-	if (at == NN_NOWHERE)
-		return at;
-	from = &t->from->tensors[at];
-	if (t->map[at] == NN_NOWHERE)
-		t->map[at] = made(t, from->data ? nn_graph_add_constant(t->to, from->name, from->type, &from->dims, from->data) :
-						  nn_graph_add_tensor(t->to, from->name, from->type, &from->dims));
-	return t->map[at];
+	return at == NN_NOWHERE ? at : made(t, nn_copy_tensor(t->to, t->from, t->map, at));
 }
 
 static const struct nn_node *producer(const struct turn *t, uint32_t tensor, enum nn_op op)
