@@ -6,14 +6,20 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib/smartssd
 LIB_VERSION := 0.1.0
 include runtime/nn/module.mk
-LIB_LIBS := -luring $(NN_LIBS) -ldl -lm -pthread
+include runtime/store/module.mk
+LIB_LIBS := -luring $(NN_LIBS) $(STORE_LIBS) -ldl -lm -pthread
 
 LIB_SRC := $(wildcard runtime/*.c)
-LIB_OBJ = $(LIB_SRC:%.c=$(B)/%.o) $(NN_OBJ) $(CARD_OBJ) $(CORE_OBJ)
-LIB_SAN = $(LIB_SRC:%.c=$(B)/san/%.o) $(NN_SAN) $(CARD_SAN) $(CORE_SAN)
+LIB_OBJ = $(LIB_SRC:%.c=$(B)/%.o) $(NN_OBJ) $(STORE_OBJ) $(CARD_OBJ) $(CORE_OBJ)
+LIB_SAN = $(LIB_SRC:%.c=$(B)/san/%.o) $(NN_SAN) $(STORE_SAN) $(CARD_SAN) $(CORE_SAN)
 
 .SECONDEXPANSION:
 $(B)/libsmartssd.a: $$(LIB_OBJ)
+	rm -f $@
+	ar rcs $@ $^
+
+# For tests that bring a part of their own.
+$(B)/san/libsmartssd.a: $$(LIB_SAN)
 	rm -f $@
 	ar rcs $@ $^
 

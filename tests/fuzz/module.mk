@@ -12,6 +12,11 @@ $(B)/fuzz/onnx: tests/nn/sample.c $(NN_GRAPH_SRC) $(B)/nn/onnx.pb-c.c kernels/re
 $(B)/fuzz/onnx: private FUZZ_LIBS := $(NN_LIBS) -lm
 $(B)/fuzz/onnx $(B)/san/tests/fuzz/fuzz_onnx.o: CPPFLAGS += -I$(B)
 $(B)/san/tests/fuzz/fuzz_onnx.o: | $(B)/nn/onnx.pb-c.h
+FUZZ_TRACE := $(patsubst %,runtime/store/%.c,trace trace_io model zipf npz npz_save) runtime/npy.c runtime/npy_save.c runtime/error.c
+$(B)/tests/fuzz/fuzz_trace: $(B)/san/libsmartssd.a
+$(B)/tests/fuzz/fuzz_trace: private FUZZ_LIBS = $(LIB_LIBS)
+$(B)/fuzz/trace: $(FUZZ_TRACE) $(B)/libsmartssd.a
+$(B)/fuzz/trace: private FUZZ_LIBS = $(B)/libsmartssd.a $(LIB_LIBS)
 FUZZ_SECONDS ?= 20
 CLANG ?= clang
 

@@ -17,6 +17,8 @@ int cmd_quantize(int argc, char **argv);
 int cmd_compile(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_table(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
 int cmd_reset(int argc, char **argv);
 
 #endif

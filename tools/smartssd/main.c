@@ -20,6 +20,8 @@ static const struct verb {
 	{ "plan", cmd_plan, "where each layer of a program runs, why, and what more cards would bring" },
 	{ "run", cmd_run, "a network on images, next to the data" },
 	{ "xclbin", cmd_xclbin, "pack HLS C kernels into an xclbin, say what is in one, or load one" },
+	{ "table", cmd_table, "embedding tables in a store on the drives: import, list, check, update" },
+	{ "trace", cmd_trace, "make a trace of embedding lookups" },
 	{ "reset", cmd_reset, "bring compute units back that hang or crashed" },
 	{ "vm", cmd_vm, "boot a guest with emulated SmartSSDs and run a program in it" },
 };

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A store: embedding tables on one or more volumes (volume.h), one for each card's drive. The first volume is the home: its manifest says which tables
+ * there are and is the only truth; objects that it does not name are leftovers, which the next writer removes.
+ *
+ *   table NAME, generation G, shard S of N:  objects  NAME.G.S.rows   the rows, layout.h; first 4096 bytes: header (struct rows_header)
+ *                                                     NAME.G.S.crc    u32 CRC-32C of each row (row bytes, then u64 row number of the whole table)
+ *                                                     NAME.G.S.delta  rows written since (delta.h): a quarter as large as the rows, but with
+ *                                                                     room for 1024 updates of one row
+ *   sharding: SMARTSSD_SHARD_TABLE  one shard, on one volume
+ *             SMARTSSD_SHARD_ROW    a shard on each volume; row r is row r / N of shard r % N
+ *
+ * An update appends to the delta, so a reader has the old or the new row, never a part of each; compaction writes a new generation and commits it in the manifest.
+ * Threads: a store may be used by several threads at once.
+ */
+#ifndef SMARTSSD_STORE_STORE_H
+#define SMARTSSD_STORE_STORE_H
+
+#include "layout.h"
+#include "rowfmt.h"
+#include "volume.h"
+
+#define STORE_MAX_VOLUMES 48
+#define STORE_MAX_TABLES  4096
+#define STORE_NAME	  40 /* bytes of a table's name with its 0: [a-z0-9][a-z0-9_-]* */
+
+struct store;
+
+struct store_table {
+	char name[STORE_NAME];
+	uint64_t rows;
+	uint32_t dim;
+	uint32_t format; /* SMARTSSD_ROWS_* */
+	uint32_t shards; /* 1, or the number of volumes */
+	uint32_t volume; /* of shard 0; shard s is on (volume + s) % volumes */
+	uint64_t generation;
+	uint32_t crc;	 /* CRC-32C over all rows' CRCs in order, without updates: the table's checksum */
+	struct layout layout;
+};
+
+/* @spec: volumes' paths separated by commas, the home first. @flags: VOLUME_*. A volume that is not the one that the manifest names: -EXDEV. */
+int store_open(const char *spec, unsigned int flags, struct store **out, struct smartssd_error *err);
+void store_close(struct store *s);
+uint32_t store_volumes(const struct store *s);
+struct volume *store_volume(struct store *s, uint32_t i);
+/* What the manifest says now (another process may have written it): 1 when it changed, 0, or -errno. Tables that are open stay as they are. */
+int store_refresh(struct store *s, struct smartssd_error *err);
+/* Tables in the order of their names; caller's to free(). */
+int store_list(struct store *s, struct store_table **tables, uint32_t *nr, struct smartssd_error *err);
+
+/* -EINVAL says what a table's name is made of. */
+int store_check_name(const char *name, struct smartssd_error *err);
+
+/* ---- import ---- */
+
+/* Rows to import, from a .npy or a tensor of a .safetensors file: f4, f2 (and bf16 of safetensors), or u1 that already are int8-rowwise rows. */
+struct store_rows;
+int store_rows_open(const char *from, struct store_rows **out, struct smartssd_error *err); /* "t.npy", "t.safetensors", "t.safetensors:TENSOR" */
+void store_rows_close(struct store_rows *r);
+uint64_t store_rows_count(const struct store_rows *r);
+uint32_t store_rows_dim(const struct store_rows *r);
+/* The row format that has what the file has, or nearly: SMARTSSD_ROWS_FP32 for f4 and bf16, _FP16 for f2, _INT8 for u1. */
+uint32_t store_rows_format(const struct store_rows *r);
+/* Rows from..from+nr as floats. */
+int store_rows_read(struct store_rows *r, uint64_t from, uint64_t nr, float *out, struct smartssd_error *err);
+/* The file's identity, for resuming: device, inode, size, change time, tensor. */
+const char *store_rows_identity(const struct store_rows *r);
+
+struct store_import {
+	const char *name;
+	struct store_rows *rows;
+	uint32_t format;
+	uint32_t shard;	 /* SMARTSSD_SHARD_* */
+	uint32_t volume; /* SHARD_TABLE: where; UINT32_MAX: the volume with the fewest bytes */
+	bool replace;	 /* else -EEXIST when there is such a table */
+	bool restart;	 /* forget an interrupted import instead of going on with it */
+};
+
+#define SMARTSSD_SHARD_TABLE 0
+#define SMARTSSD_SHARD_ROW   1
+
+/*
+ * Streams: memory does not grow with the table. An import that was interrupted (killed, -ECANCELED by @progress) goes on where it was when it is called again for the
+ * same name, file, format and sharding; *resumed receives the row (may be NULL). The table appears when all of it is on the drive.
+ */
+int store_import(struct store *s, const struct store_import *import, const struct smartssd_progress *progress, uint64_t *resumed, struct smartssd_error *err);
+int store_remove(struct store *s, const char *name, struct smartssd_error *err);
+/* Every row against its CRC, every delta record too. -EBADMSG names table, row, volume. */
+int store_verify(struct store *s, const char *name, const struct smartssd_progress *progress, struct smartssd_error *err);
+
+/* ---- one table ---- */
+
+struct table;
+
+int table_open(struct store *s, const char *name, struct table **out, struct smartssd_error *err); /* -ENOENT lists what is there */
+void table_close(struct table *t);
+const struct store_table *table_info(const struct table *t);
+/* Object of shard @shard's rows; row r of the shard is at object->offset + 4096 + layout_at(r). */
+const struct volume_object *table_rows(const struct table *t, uint32_t shard);
+const struct volume_object *table_delta(const struct table *t, uint32_t shard);
+/* CRCs of the shard's rows, from byte 4096 on. */
+const struct volume_object *table_checksums(const struct table *t, uint32_t shard);
+uint64_t table_updated(const struct table *t); /* rows that have a newer version in a delta */
+
+/*
+ * Rows of the whole table's numbering. Durable when it returns 0: all of them, or on an error none. Twice the same index: the last one counts. -ERANGE names index
+ * and position. -ENOSPC: the delta is full: store_compact() first. Only for a writer (-EBADF).
+ */
+int table_update(struct table *t, const int64_t *indices, uint64_t nr, const float *rows, struct smartssd_error *err);
+/* See what other processes appended. 1: something; 0: nothing; -ESTALE: the table has a new generation, open it again. */
+int table_refresh(struct table *t, struct smartssd_error *err);
+/*
+ * Byte offsets in the rows object (>= 4096), or, with the top bit TABLE_IN_DELTA set, in the delta object, of rows of one shard (@rows: shard-local). For readers of the
+ * drive; what they say stays true while the table is open (deltas only grow).
+ */
+#define TABLE_IN_DELTA (1ull << 63)
+void table_where(const struct table *t, uint32_t shard, const uint64_t *rows, uint64_t nr, uint64_t *at);
+/* One row as floats, by plain reads, CRC checked (-EBADMSG names it). For tools and references. */
+int table_read_row(struct table *t, uint64_t row, float *out, struct smartssd_error *err);
+
+/* A new generation without delta; readers of the old one keep it. */
+int store_compact(struct store *s, const char *name, const struct smartssd_progress *progress, struct smartssd_error *err);
+
+#endif

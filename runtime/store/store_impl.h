@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Between the files of the store: store.c (open, list, leftovers), manifest.c, rows.c, import.c, table.c, verify.c, compact.c. */
+#ifndef SMARTSSD_STORE_STORE_IMPL_H
+#define SMARTSSD_STORE_STORE_IMPL_H
+
+#include <pthread.h>
+
+#include "../private.h"
+#include "delta.h"
+#include "store.h"
+
+#define STORE_VERSION 1
+#define ROWS_HEADER   4096 /* bytes in front of the rows, and of the CRCs */
+#define ROWS_MAGIC    "SSDROWS1"
+
+/* The first bytes of a rows object; the rest up to ROWS_HEADER is 0. Little-endian. */
+struct rows_header {
+	char magic[8];
+	uint32_t version;
+	uint32_t format;
+	uint64_t rows; /* of this shard */
+	uint64_t generation;
+	uint32_t dim, row_bytes, block;
+	uint32_t shard, shards;
+	char name[STORE_NAME];
+	uint32_t crc; /* CRC-32C of all before it */
+};
+
+/* An import that is under way, or was interrupted. */
+struct pending {
+	struct store_table table; /* what it will be */
+	char identity[400];	  /* store_rows_identity(), or "compaction of generation N" */
+	uint64_t done;		  /* rows that are on the drive */
+	uint32_t crc;		  /* over their CRCs */
+};
+
+struct manifest {
+	char uuid[STORE_MAX_VOLUMES][37];
+	uint32_t volumes;
+	uint64_t next_generation;
+	struct store_table *tables; /* by name */
+	uint32_t nr, room;
+	struct pending *pending;
+	uint32_t nr_pending, room_pending;
+};
+
+/* @text "": an empty store. -EBADMSG says what is wrong. */
+int manifest_parse(const char *text, struct manifest *m, struct smartssd_error *err);
+/* Caller's to free(). */
+int manifest_print(const struct manifest *m, char **text, struct smartssd_error *err);
+void manifest_free(struct manifest *m);
+struct store_table *manifest_find(const struct manifest *m, const char *name);
+struct pending *manifest_find_pending(const struct manifest *m, const char *name);
+int manifest_put(struct manifest *m, const struct store_table *t); /* adds, or replaces the one of that name. -ENOMEM */
+int manifest_put_pending(struct manifest *m, const struct pending *p);
+void manifest_drop(struct manifest *m, const char *name);
+void manifest_drop_pending(struct manifest *m, const char *name);
+
+struct store {
+	struct volume *volumes[STORE_MAX_VOLUMES];
+	uint32_t nr;
+	unsigned int flags;
+	pthread_mutex_t lock; /* manifest, seen, open */
+	struct manifest manifest;
+	uint64_t seen; /* the generation of the home's text that manifest is of */
+	struct table *open; /* tables, each generation once: two that append to one delta would overwrite each other */
+};
+
+/* The home's text := manifest. With the lock held. */
+int store_commit(struct store *s, struct smartssd_error *err);
+
+enum part { PART_ROWS, PART_CRC, PART_DELTA, PARTS };
+
+static inline uint32_t shard_volume(const struct store *s, const struct store_table *t, uint32_t shard)
+{
+	return (t->volume + shard) % s->nr;
+}
+
+static inline uint64_t shard_rows(const struct store_table *t, uint32_t shard)
+{
+	return layout_shard_rows(t->rows, t->shards, shard);
+}
+
+void part_name(const struct store_table *t, uint32_t shard, enum part part, char name[VOLUME_NAME]);
+uint64_t part_bytes(const struct store_table *t, uint32_t shard, enum part part);
+/* Remove all objects of a generation; what cannot be removed is a leftover. */
+void store_drop_objects(struct store *s, const struct store_table *t);
+
+uint32_t row_crc(const void *row, uint32_t bytes, uint64_t number);
+
+/* import.c: the writer of a new generation, used by import and by compaction. */
+struct writer;
+
+/* @p: what it will be and how far it came; its objects are made, or opened when done > 0. */
+int writer_begin(struct store *s, const struct pending *p, struct writer **out, struct smartssd_error *err);
+/* Rows that each call takes, but for the last one. */
+uint64_t writer_chunk(const struct writer *w);
+int writer_put(struct writer *w, const void *encoded, uint64_t rows, struct smartssd_error *err);
+/* What came so far is durable, and going on from there is possible. */
+int writer_save(struct writer *w, struct smartssd_error *err);
+/* All rows came: the table is in the manifest, the one that was there before is not. */
+int writer_commit(struct writer *w, struct smartssd_error *err);
+uint64_t writer_done(const struct writer *w);
+void writer_end(struct writer *w);
+
+bool store_rows_fused(const struct store_rows *r, uint32_t format);
+const void *store_rows_raw(const struct store_rows *r);
+
+/* What @err says is of this shard: now it says of which. @ret. */
+int shard_failed(const struct table *t, uint32_t shard, int ret, struct smartssd_error *err);
+
+struct table {
+	struct store *store;
+	struct table *next; /* in store->open */
+	uint32_t refs;
+	struct store_table info;
+	struct shard {
+		struct volume_object object[PARTS];
+		struct delta *delta;
+	} *shards;
+	pthread_mutex_t lock; /* one update at a time, and none during a compaction */
+};
+
+#endif

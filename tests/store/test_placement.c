@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Placement on small random cases: budgets, hottest rows, loads counted row by row, balance against splitting every table, and, for whole tables, against all assignments. */
+#include <math.h>
+
+#include "../runtime/runtime_test.h"
+#include "../../runtime/store/layout.h"
+#include "../../runtime/store/placement.h"
+
+enum { TABLES = 4, ROWS = 60, CARDS = 4 };
+
+struct random_case {
+	struct placement_table t[TABLES];
+	uint64_t counts[TABLES][ROWS], order[TABLES][ROWS];
+	struct placement_budget b;
+	uint32_t nr;
+};
+
+static void draw(struct random_case *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->nr = random_in(1, TABLES);
+	c->b.cards = random_in(1, CARDS);
+	c->b.card_bytes = random_in(0, 1) ? random_in(0, 4000) : 0;
+	c->b.host_bytes = random_in(0, 1) ? random_in(0, 4000) : 0;
+	c->b.flash_bytes = random_in(0, 3) ? 1 << 20 : random_in(1, 10) * 4096;
+	for (uint32_t i = 0; i < c->nr; i++) {
+		bool uniform = random_in(0, 2) == 0;
+
+		c->t[i] = (struct placement_table){ .rows = random_in(1, ROWS), .row_bytes = random_in(1, 3) * 64, .lookups = random_in(0, 100) };
+		for (uint64_t r = 0; r < c->t[i].rows; r++)
+			c->counts[i][r] = random_in(0, 3) ? random_in(0, 5) : random_in(0, 200000);
+		c->t[i].row_counts = uniform ? NULL : c->counts[i];
+		ck_assert(!placement_hottest(c->t[i].row_counts, c->t[i].rows, c->order[i]));
+	}
+}
+
+static double rate(const struct random_case *c, uint32_t i, uint64_t row)
+{
+	double sum = 0;
+
+	for (uint64_t r = 0; r < c->t[i].rows; r++)
+		sum += (double)c->counts[i][r];
+	return c->t[i].row_counts && sum > 0 ? c->t[i].lookups * (double)c->counts[i][row] / sum : c->t[i].lookups / (double)c->t[i].rows;
+}
+
+/* Everything that must hold, row by row. */
+static void verify(const struct random_case *c, const struct placement_result *r)
+{
+	uint64_t ddr[CARDS] = { 0 }, flash[CARDS] = { 0 }, host = 0;
+	double load[CARDS] = { 0 }, slowest = 0, mean = 0;
+
+	for (uint32_t i = 0; i < c->nr; i++) {
+		const struct placement_table *t = &c->t[i];
+		struct layout l;
+
+		ck_assert_uint_le(r->pinned[i] + r->in_host[i], t->rows);
+		ck_assert(!layout_init(&l, t->row_bytes, 4096));
+		for (uint32_t k = 0; k < c->b.cards; k++)
+			if (r->card[i] == UINT32_MAX)
+				flash[k] += layout_bytes(&l, layout_shard_rows(t->rows, c->b.cards, k));
+			else if (r->card[i] == k)
+				flash[k] += layout_bytes(&l, t->rows);
+		for (uint64_t k = 0; k < t->rows; k++) {
+			uint64_t row = c->order[i][k];
+			uint32_t card = r->card[i] == UINT32_MAX ? (uint32_t)(row % c->b.cards) : r->card[i];
+
+			/* Nothing colder before something hotter */
+			if (k)
+				ck_assert(rate(c, i, c->order[i][k - 1]) >= rate(c, i, row));
+			ck_assert_uint_lt(card, c->b.cards);
+			if (k < r->pinned[i]) {
+				ck_assert(rate(c, i, row) > 0);
+				ddr[card] += t->row_bytes;
+				load[card] += rate(c, i, row) * t->row_bytes / PLACEMENT_DDR_PER_SECOND;
+			} else if (k < r->pinned[i] + r->in_host[i]) {
+				host += t->row_bytes;
+			} else {
+				load[card] += rate(c, i, row) / PLACEMENT_READS_PER_SECOND;
+			}
+		}
+	}
+	for (uint32_t k = 0; k < c->b.cards; k++) {
+		ck_assert_uint_le(ddr[k], c->b.card_bytes);
+		ck_assert_uint_le(flash[k], c->b.flash_bytes);
+		ck_assert_msg(fabs(load[k] - r->load[k]) <= 1e-6 * load[k] + 1e-15, "card %u: %g, counted %g", k, r->load[k], load[k]);
+		slowest = fmax(slowest, load[k]);
+		mean += load[k] / c->b.cards;
+	}
+	ck_assert_uint_le(host, c->b.host_bytes);
+	ck_assert(fabs(slowest - r->slowest) <= 1e-6 * slowest + 1e-15);
+	ck_assert(fabs(mean - r->mean) <= 1e-6 * mean + 1e-15);
+}
+
+/* Without memory: slowest over mean with all tables row-wise, and whether that fits. */
+static bool all_split(const struct random_case *c, double *slowest, double *mean)
+{
+	double load[CARDS] = { 0 };
+	uint64_t flash[CARDS] = { 0 };
+	bool fits = true;
+
+	*slowest = *mean = 0;
+	for (uint32_t i = 0; i < c->nr; i++) {
+		struct layout l;
+
+		layout_init(&l, c->t[i].row_bytes, 4096);
+		for (uint64_t row = 0; row < c->t[i].rows; row++)
+			load[row % c->b.cards] += rate(c, i, row) / PLACEMENT_READS_PER_SECOND;
+		for (uint32_t k = 0; k < c->b.cards; k++)
+			flash[k] += layout_bytes(&l, layout_shard_rows(c->t[i].rows, c->b.cards, k));
+	}
+	for (uint32_t k = 0; k < c->b.cards; k++) {
+		*slowest = fmax(*slowest, load[k]);
+		*mean += load[k] / c->b.cards;
+		fits &= flash[k] <= c->b.flash_bytes;
+	}
+	return fits;
+}
+
+START_TEST(random_cases)
+{
+	int planned = 0, refused = 0, balanced = 0;
+
+	random_seed("random_cases");
+	for (int round = 0; round < 1500; round++) {
+		static struct random_case c;
+		struct placement_result r;
+		struct smartssd_error err = { "" };
+		double slowest, mean;
+		bool fits;
+
+		draw(&c);
+		fits = all_split(&c, &slowest, &mean);
+		if (placement_plan(c.t, c.nr, &c.b, &r, &err)) {
+			refused++;
+			ck_assert_ptr_nonnull(strstr(err.text, "does not fit"));
+			ck_assert(!fits);
+			continue;
+		}
+		planned++;
+		verify(&c, &r);
+		if (!c.b.card_bytes && !c.b.host_bytes && fits) {
+			ck_assert_msg(r.slowest <= 1.1000001 * r.mean || slowest > 1.1 * mean, "row-wise: %g of %g; plan: %g of %g", slowest, mean, r.slowest, r.mean);
+			ck_assert(r.slowest <= fmax(slowest, 1.1 * mean) * 1.0000001);
+			balanced += r.slowest <= 1.1 * r.mean;
+		}
+		placement_free(&r);
+	}
+	ck_assert_int_gt(planned, 200);
+	ck_assert_int_gt(refused, 5);
+	ck_assert_int_gt(balanced, 50);
+}
+END_TEST
+
+/* One card: what is pinned is what a brute choice of the hottest rows by time saved for a byte would be. */
+START_TEST(hottest_are_pinned)
+{
+	random_seed("hottest_are_pinned");
+	for (int round = 0; round < 300; round++) {
+		static struct random_case c;
+		struct placement_result r;
+		struct smartssd_error err = { "" };
+		double worst_in = INFINITY, best_out = 0;
+
+		draw(&c);
+		c.b.cards = 1;
+		c.b.flash_bytes = 1 << 30;
+		c.b.host_bytes = 0;
+		c.b.card_bytes = 64 * random_in(1, 60);
+		/* All of one size, so that no gap is left */
+		for (uint32_t i = 0; i < c.nr; i++)
+			c.t[i].row_bytes = 64;
+		ck_assert_msg(!placement_plan(c.t, c.nr, &c.b, &r, &err), "%s", err.text);
+		verify(&c, &r);
+		for (uint32_t i = 0; i < c.nr; i++)
+			for (uint64_t k = 0; k < c.t[i].rows; k++) {
+				double x = rate(&c, i, c.order[i][k]);
+
+				if (k < r.pinned[i])
+					worst_in = fmin(worst_in, x);
+				else
+					best_out = fmax(best_out, x);
+			}
+		ck_assert_msg(worst_in >= best_out * 0.999999, "pinned %g, not pinned %g", worst_in, best_out);
+		placement_free(&r);
+	}
+}
+END_TEST
+
+START_TEST(models)
+{
+	/* rm2 on 24 cards: 32 tables of the same size do not go into 24, so some are split. A table of a terabyte is planned at once. */
+	struct placement_table t[32];
+	struct placement_budget b = { .cards = 24, .flash_bytes = 3840ull * 1000 * 1000 * 1000, .card_bytes = 1 << 30, .host_bytes = 1ull << 40 };
+	struct smartssd_error err = { "" };
+	struct placement_result r;
+
+	for (int i = 0; i < 32; i++)
+		t[i] = (struct placement_table){ .rows = 8ull << 30, .row_bytes = 128, .lookups = 120 };
+	ck_assert_msg(!placement_plan(t, 32, &b, &r, &err), "%s", err.text);
+	ck_assert_msg(r.slowest <= 1.1 * r.mean, "%s", r.why);
+	ck_assert(isfinite(r.queries_per_second) && r.queries_per_second > 0);
+	placement_free(&r);
+	b.flash_bytes = 1ull << 30;
+	ck_assert_int_eq(placement_plan(t, 32, &b, &r, &err), -ENOSPC);
+	b.cards = 0;
+	ck_assert_int_eq(placement_plan(t, 32, &b, &r, &err), -EINVAL);
+	b.cards = 2;
+	t[3].row_bytes = 0;
+	ck_assert_int_eq(placement_plan(t, 32, &b, &r, &err), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.text, "table 3"));
+}
+END_TEST
+
+static void fill(TCase *tests)
+{
+	tcase_add_test(tests, random_cases);
+	tcase_add_test(tests, hottest_are_pinned);
+	tcase_add_test(tests, models);
+}
+
+int main(void)
+{
+	return run_suite("placement", fill);
+}
