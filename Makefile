@@ -3,6 +3,8 @@
 # make demo     the main job on the embedded card
 # make check    every test, the driver in a VM included
 # make bench    speed, as ratios
+# make tsan     sessions under ThreadSanitizer
+# make fuzz     libFuzzer on every parser
 # Each folder says in its module.mk what it adds; all objects go to build/.
 .DELETE_ON_ERROR:
 .SECONDARY:
