@@ -148,8 +148,8 @@ START_TEST(depthwise)
 	for (int done = 0; done < 200;) {
 		struct nn_depthwise_run r = { .images = 1 + random_below(2), .in_h = 1 + random_below(20), .in_w = 1 + random_below(30), .channels = 16 * (1 + random_below(40)),
 					      .zero = 3, .clip = 255 << 8 };
-		uint32_t kernel = 1 + random_below(4), stride = 1 + random_below(2), status[KERNEL_STATUS_WORDS];
-		uint64_t x_bytes, y_bytes, w_bytes, coef_bytes, load;
+		uint32_t kernel = 1 + random_below(4), stride = 1 + random_below(2), status[KERNEL_STATUS_WORDS], from;
+		uint64_t x_bytes, y_bytes, w_bytes, coef_bytes, load, first;
 		uint8_t *x, *y, *w, *coef;
 
 		r.kernel = NN_PAIR(kernel, kernel);
@@ -181,7 +181,9 @@ START_TEST(depthwise)
 				     r.clip, r.first_row, r.rows, r.tile_rows, r.tile_channels);
 		ck_assert_uint_eq(status[0], KERNEL_OK);
 		load = 2 * TURNS(LOAD_COEF) + TURNS(LOAD_W) + TURNS(LOAD_X); /* one process; LOAD_COEF: II=2 */
-		check(nn_depthwise_cycles(&r), largest(load, TURNS(COMPUTE), TURNS(STORE)), load + TURNS(COMPUTE) + TURNS(STORE),
+		/* The model lets a load run beside the last tile, too: one more than there are, where loads take longest. */
+		first = nn_depthwise_load_cycles(&r, nn_axis_span(&r.h, r.first_row, r.rows < r.tile_rows ? r.rows : r.tile_rows, &from), r.tile_channels);
+		check(nn_depthwise_cycles(&r), largest(load, TURNS(COMPUTE), TURNS(STORE)), load + TURNS(COMPUTE) + TURNS(STORE) + first,
 		      4 * TURNS(TILES) + 2 * TURNS(ROWS) + 4, 16 * (TURNS(LOAD_X) + TURNS(LOAD_W) + TURNS(STORE)), "nn_depthwise");
 		free(x);
 		free(y);
