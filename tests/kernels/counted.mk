@@ -16,7 +16,7 @@ $(call COUNTED,$1)/nn_cycles.o $(call COUNTED,$1)/nn_conv_case.o: $(call COUNTED
 	@mkdir -p $$(@D)
 	$$(CC) $$(CPPFLAGS) -DNN_PIXELS=$2 $$(ALL_CFLAGS) -c $$< -o $$@
 $(B)/tests/kernels/nn_cycles_$1: $(OVERLAY:%=$(call COUNTED,$1)/%.o) $(call COUNTED,$1)/nn_cycles.o $(call COUNTED,$1)/nn_conv_case.o \
-		$(B)/tests/kernels/random.o $$(REF_OBJ)
+		$(B)/tests/kernels/random.o $(B)/tests/kernels/suite.o $$(REF_OBJ)
 	$$(CC) -o $$@ $$^ $$(shell pkg-config --libs check) -lm
 TESTS += $(B)/tests/kernels/nn_cycles_$1
 endef

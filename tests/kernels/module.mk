@@ -2,7 +2,7 @@
 # Kernels against the reference; each test program also with the sanitizers (and fewer repetitions).
 KERNEL_TESTS := $(patsubst tests/kernels/%.c,%,$(wildcard tests/kernels/test_*.c))
 KERNEL_TEST_PROGRAMS := $(KERNEL_TESTS:%=$(B)/tests/kernels/%) $(KERNEL_TESTS:%=$(B)/tests/kernels/%_san)
-KERNEL_TEST_PARTS := random conv2d_case nn_case $(patsubst tests/kernels/%.c,%,$(wildcard tests/kernels/nn_conv_case.c))
+KERNEL_TEST_PARTS := random suite conv2d_case nn_case $(patsubst tests/kernels/%.c,%,$(wildcard tests/kernels/nn_conv_case.c))
 
 $(KERNEL_TESTS:%=$(B)/tests/kernels/%): %: %.o $(KERNEL_TEST_PARTS:%=$(B)/tests/kernels/%.o) $(KERNEL_OBJ) $(REF_OBJ)
 	$(CC) -o $@ $^ $(shell pkg-config --libs check) -lm
@@ -14,7 +14,7 @@ $(KERNEL_TESTS:%=$(B)/tests/kernels/%_san): $(B)/tests/kernels/%_san: $(B)/san/t
 TESTS += $(KERNEL_TEST_PROGRAMS)
 
 KERNEL_BENCHES := $(patsubst tests/kernels/%.c,$(B)/tests/kernels/%,$(wildcard tests/kernels/bench_*.c))
-$(KERNEL_BENCHES): %: %.o $(patsubst %,$(B)/tests/kernels/%.o,$(filter-out nn_case,$(KERNEL_TEST_PARTS))) $(KERNEL_OBJ) $(REF_OBJ)
+$(KERNEL_BENCHES): %: %.o $(patsubst %,$(B)/tests/kernels/%.o,$(filter-out suite nn_case,$(KERNEL_TEST_PARTS))) $(KERNEL_OBJ) $(REF_OBJ)
 	$(CC) -o $@ $^ -lm
 
 BENCHES += $(KERNEL_BENCHES)

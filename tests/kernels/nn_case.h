@@ -78,8 +78,4 @@ uint32_t nn_random_clip(uint32_t zero);
 #define NN_SCALE(n) (n)
 #endif
 
-/* Runs a suite of tests; main() returns it. */
-struct TCase;
-int nn_main(const char *name, void (*add)(struct TCase *t));
-
 #endif

@@ -20,6 +20,7 @@
 #include "nn_conv_case.h"
 #include "nn_count.h"
 #include "random.h"
+#include "suite.h"
 
 __typeof__(nn_conv) nn_conv_counted;
 __typeof__(nn_depthwise) nn_depthwise_counted;
@@ -307,24 +308,17 @@ START_TEST(pack)
 }
 END_TEST
 
-int main(void)
+static void add_tests(TCase *t)
 {
-	Suite *s = suite_create("cycle models");
-	TCase *t = tcase_create("loops");
-	SRunner *r;
-	int failed;
-
-	tcase_set_timeout(t, 120);
 	tcase_add_test(t, conv);
 	tcase_add_loop_test(t, conv_large, 0, 5);
 	tcase_add_test(t, depthwise);
 	tcase_add_test(t, pool);
 	tcase_add_test(t, add);
 	tcase_add_test(t, pack);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+}
+
+int main(void)
+{
+	return suite_main("cycle models", add_tests);
 }

@@ -7,6 +7,7 @@
 
 #include "conv2d_case.h"
 #include "random.h"
+#include "suite.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #define SCALE(n) ((n) / 8)
@@ -170,22 +171,15 @@ START_TEST(odd_multipliers)
 }
 END_TEST
 
-int main(void)
+static void add_tests(TCase *t)
 {
-	Suite *s = suite_create("conv2d");
-	TCase *t = tcase_create("exact");
-	SRunner *r;
-	int failed;
-
-	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, ugly_shapes, 0, sizeof(ugly) / sizeof(ugly[0]));
 	tcase_add_test(t, random_layers);
 	tcase_add_test(t, extreme_sums);
 	tcase_add_test(t, odd_multipliers);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+}
+
+int main(void)
+{
+	return suite_main("conv2d", add_tests);
 }

@@ -10,6 +10,7 @@
 
 #include "conv2d_case.h"
 #include "random.h"
+#include "suite.h"
 
 #define SCALARS 29 /* struct conv2d_tile starts with the kernel's scalar arguments */
 _Static_assert(offsetof(struct conv2d_tile, clip_hi) == (SCALARS - 1) * 4, "the scalars of struct conv2d_tile");
@@ -350,24 +351,17 @@ START_TEST(hostile_calls)
 }
 END_TEST
 
-int main(void)
+static void add_tests(TCase *t)
 {
-	Suite *s = suite_create("conv2d arguments");
-	TCase *t = tcase_create("arguments");
-	SRunner *r;
-	int failed;
-
-	tcase_set_timeout(t, 120);
 	tcase_add_test(t, accepted);
 	tcase_add_loop_test(t, bad_shape, 0, sizeof(wrong) / sizeof(wrong[0]));
 	tcase_add_test(t, bad_tile);
 	tcase_add_test(t, bad_range);
 	tcase_add_test(t, no_status);
 	tcase_add_test(t, hostile_calls);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+}
+
+int main(void)
+{
+	return suite_main("conv2d arguments", add_tests);
 }

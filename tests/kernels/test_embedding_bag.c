@@ -12,6 +12,7 @@
 #include "../../kernels/embedding_bag/embedding_bag_check.h"
 #include "../../kernels/reference/reference.h"
 #include "random.h"
+#include "suite.h"
 
 typedef __typeof__(embedding_bag) embedding_bag_fn;
 embedding_bag_fn embedding_bag_hls, embedding_bag_fast;
@@ -470,24 +471,17 @@ START_TEST(overlapping_buffers)
 }
 END_TEST
 
-int main(void)
+static void add_tests(TCase *t)
 {
-	Suite *s = suite_create("embedding_bag");
-	TCase *t = tcase_create("embedding_bag");
-	SRunner *r;
-	int failed;
-
-	tcase_set_timeout(t, 120);
 	tcase_add_test(t, random_bags);
 	tcase_add_test(t, accepted);
 	tcase_add_test(t, bad_index);
 	tcase_add_test(t, bad_arguments);
 	tcase_add_test(t, hostile_calls);
 	tcase_add_test(t, overlapping_buffers);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+}
+
+int main(void)
+{
+	return suite_main("embedding_bag", add_tests);
 }

@@ -8,6 +8,7 @@
 #include "../../kernels/reference/nn_ref.h"
 #include "nn_case.h"
 #include "random.h"
+#include "suite.h"
 
 __typeof__(nn_add) nn_add_hls, nn_add_fast;
 
@@ -250,5 +251,5 @@ static void add(struct TCase *t)
 
 int main(void)
 {
-	return nn_main("nn_add", add);
+	return suite_main("nn_add", add);
 }

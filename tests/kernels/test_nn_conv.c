@@ -8,6 +8,7 @@
 #include "nn_case.h"
 #include "nn_conv_case.h"
 #include "random.h"
+#include "suite.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #define SCALE(n) ((n) / 4)
@@ -188,5 +189,5 @@ static void add(TCase *t)
 
 int main(void)
 {
-	return nn_main("nn_conv", add);
+	return suite_main("nn_conv", add);
 }

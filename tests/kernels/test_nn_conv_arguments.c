@@ -10,6 +10,7 @@
 #include "nn_case.h"
 #include "nn_conv_case.h"
 #include "random.h"
+#include "suite.h"
 
 /* In new memory of exactly the right sizes; @fill: what is in x, w and r. */
 static void give_buffers(struct nn_conv_call *c, uint8_t fill)
@@ -484,5 +485,5 @@ static void add(TCase *t)
 
 int main(void)
 {
-	return nn_main("nn_conv arguments", add);
+	return suite_main("nn_conv arguments", add);
 }

@@ -10,6 +10,7 @@
 
 #include "../../kernels/nn_conv/nn_conv_cycles.h"
 #include "random.h"
+#include "suite.h"
 #include "resnet50_convs.h"
 
 static const struct resnet50_conv layers[] = RESNET50_CONVS;
@@ -156,20 +157,13 @@ START_TEST(proportions)
 }
 END_TEST
 
-int main(void)
+static void add_tests(TCase *t)
 {
-	Suite *s = suite_create("nn_conv cycles");
-	TCase *t = tcase_create("model");
-	SRunner *r;
-	int failed;
-
-	tcase_set_timeout(t, 60);
 	tcase_add_test(t, resnet50);
 	tcase_add_test(t, proportions);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+}
+
+int main(void)
+{
+	return suite_main("nn_conv cycles", add_tests);
 }

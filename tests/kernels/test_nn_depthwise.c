@@ -8,6 +8,7 @@
 #include "../../kernels/reference/nn_ref.h"
 #include "nn_case.h"
 #include "random.h"
+#include "suite.h"
 
 __typeof__(nn_depthwise) nn_depthwise_hls, nn_depthwise_fast;
 
@@ -344,5 +345,5 @@ static void add(struct TCase *t)
 
 int main(void)
 {
-	return nn_main("nn_depthwise", add);
+	return suite_main("nn_depthwise", add);
 }

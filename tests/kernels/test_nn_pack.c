@@ -8,6 +8,7 @@
 #include "../../kernels/reference/nn_ref.h"
 #include "nn_case.h"
 #include "random.h"
+#include "suite.h"
 
 __typeof__(nn_pack) nn_pack_hls, nn_pack_fast;
 
@@ -300,5 +301,5 @@ static void add(struct TCase *t)
 
 int main(void)
 {
-	return nn_main("nn_pack", add);
+	return suite_main("nn_pack", add);
 }

@@ -8,6 +8,7 @@
 #include "../../kernels/reference/nn_ref.h"
 #include "nn_case.h"
 #include "random.h"
+#include "suite.h"
 
 __typeof__(nn_pool) nn_pool_hls, nn_pool_fast;
 
@@ -348,5 +349,5 @@ static void add(struct TCase *t)
 
 int main(void)
 {
-	return nn_main("nn_pool", add);
+	return suite_main("nn_pool", add);
 }

@@ -7,6 +7,7 @@
 #include "../../kernels/empty/empty.h"
 #include "../../kernels/reference/reference.h"
 #include "random.h"
+#include "suite.h"
 
 __typeof__(empty) empty_hls;
 
@@ -260,14 +261,8 @@ START_TEST(empty_kernel)
 }
 END_TEST
 
-int main(void)
+static void add_tests(TCase *t)
 {
-	Suite *s = suite_create("reference");
-	TCase *t = tcase_create("reference");
-	SRunner *r;
-	int failed;
-
-	tcase_set_timeout(t, 60);
 	tcase_add_test(t, rint_as_libm);
 	tcase_add_test(t, requantise);
 	tcase_add_test(t, halves);
@@ -276,10 +271,9 @@ int main(void)
 	tcase_add_test(t, impossible_layers);
 	tcase_add_test(t, bags_by_hand);
 	tcase_add_test(t, empty_kernel);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+}
+
+int main(void)
+{
+	return suite_main("reference", add_tests);
 }

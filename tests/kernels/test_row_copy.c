@@ -6,6 +6,7 @@
 
 #include "../../kernels/row_copy/row_copy_check.h"
 #include "random.h"
+#include "suite.h"
 
 typedef __typeof__(row_copy) row_copy_fn;
 row_copy_fn row_copy_hls, row_copy_fast;
@@ -204,21 +205,14 @@ START_TEST(hostile_calls)
 }
 END_TEST
 
-int main(void)
+static void add_tests(TCase *t)
 {
-	Suite *s = suite_create("row_copy");
-	TCase *t = tcase_create("row_copy");
-	SRunner *r;
-	int failed;
-
-	tcase_set_timeout(t, 120);
 	tcase_add_test(t, random_rows);
 	tcase_add_test(t, arguments);
 	tcase_add_test(t, hostile_calls);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+}
+
+int main(void)
+{
+	return suite_main("row_copy", add_tests);
 }

@@ -4,9 +4,9 @@ STORE_TEST_NAMES := $(patsubst tests/store/%.c,%,$(wildcard tests/store/test_*.c
 STORE_LINK = $(STORE_WRAP) $(LIB_LIBS) -lcheck -lsubunit -lrt -lm
 
 .SECONDEXPANSION:
-$(STORE_TEST_NAMES:%=$(B)/tests/store/%): %: %.o $(B)/tests/kernels/random.o $$(REF_OBJ) $(B)/libsmartssd.a | $(B)/kernels.xclbin $(B)/smartssd-cu
+$(STORE_TEST_NAMES:%=$(B)/tests/store/%): %: %.o $(B)/tests/kernels/random.o $(B)/tests/kernels/suite.o $$(REF_OBJ) $(B)/libsmartssd.a | $(B)/kernels.xclbin $(B)/smartssd-cu
 	$(CC) $(LDFLAGS) $^ $(STORE_LINK) -o $@
-$(STORE_TEST_NAMES:%=$(B)/san/tests/store/%): %: %.o $(B)/san/tests/kernels/random.o $$(REF_SAN) $(B)/san/libsmartssd.a | $(B)/kernels.xclbin $(B)/smartssd-cu
+$(STORE_TEST_NAMES:%=$(B)/san/tests/store/%): %: %.o $(B)/san/tests/kernels/random.o $(B)/san/tests/kernels/suite.o $$(REF_SAN) $(B)/san/libsmartssd.a | $(B)/kernels.xclbin $(B)/smartssd-cu
 	$(CC) $(SAN) $(LDFLAGS) $^ $(STORE_LINK) -o $@
 
 # They see each write or wait, or fail one.

@@ -10,6 +10,7 @@
 #include "../../kernels/reference/reference.h"
 #include "../../runtime/store/rowfmt.h"
 #include "../kernels/random.h"
+#include "../kernels/suite.h"
 
 /* torch.ops.quantized.embedding_bag_byte_prepack and embedding_bag_4bit_prepack of these rows */
 static const float rows[][8] = {
@@ -146,22 +147,16 @@ START_TEST(not_finite)
 }
 END_TEST
 
-int main(void)
+static void add_tests(TCase *t)
 {
-	Suite *s = suite_create("rowfmt");
-	TCase *t = tcase_create("rowfmt");
-	SRunner *r;
-	int failed;
-
 	tcase_add_test(t, fbgemm);
 	tcase_add_test(t, sizes_and_names);
 	tcase_add_test(t, there_and_back);
 	tcase_add_test(t, halves);
 	tcase_add_test(t, not_finite);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+}
+
+int main(void)
+{
+	return suite_main("rowfmt", add_tests);
 }
