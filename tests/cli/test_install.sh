@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # make install: what it puts somewhere works without the build tree.
 . "$(dirname "$0")/tap.sh"
-env -u MAKEFLAGS -u MAKELEVEL make -s install B="${tool%/*}" DESTDIR="$tmp/root" >"$tmp/out" 2>"$tmp/err"
+env -u MAKEFLAGS -u MAKELEVEL make -s install B="${tool%/*}" DESTDIR="$tmp/dest" >"$tmp/out" 2>"$tmp/err"
 code=$?
 exits 0 "make install"
-lib=$tmp/root/usr/local/lib/smartssd
+lib=$tmp/dest/usr/local/lib/smartssd
 export SMARTSSD_LIBDIR=$lib
-tool=$tmp/root/usr/local/bin/smartssd
-[ -x "$tool" ] && [ -f "$tmp/root/usr/local/lib/libsmartssd.so.0" ] && [ -f "$tmp/root/usr/local/share/man/man1/smartssd-run.1" ]
+tool=$tmp/dest/usr/local/bin/smartssd
+[ -x "$tool" ] && [ -f "$tmp/dest/usr/local/lib/libsmartssd.so.0" ] && [ -f "$tmp/dest/usr/local/share/man/man1/smartssd-run.1" ]
 ok $? "command, library and manual pages are there"
 
 # A table of 2 rows, all zeros, pooled to one bag
