@@ -204,7 +204,6 @@ int smartssd_conv2d(struct smartssd_device *dev, const struct smartssd_conv2d *o
 #define SMARTSSD_ROWS_FP32 0
 #define SMARTSSD_ROWS_FP16 1
 #define SMARTSSD_ROWS_INT8 2 /* FBGEMM fused row-wise: dim bytes, float scale, float bias */
-#define SMARTSSD_ROWS_INT4 3 /* FBGEMM fused row-wise: (dim + 1) / 2 bytes, binary16 scale, binary16 bias */
 
 struct smartssd_embedding_bag {
 	struct smartssd_source table;	/* f4|f2 [rows][dim], or u1 [rows][dim + 8] for ROWS_INT8 */

@@ -387,16 +387,38 @@ static void take_back(struct delta *d, uint8_t *record)
 	write_record(d, record, d->layout.block);
 }
 
+/* Of a record of @nr rows; with the mutex held. */
+static int has_room(const struct delta *d, uint64_t nr, uint64_t *at, uint64_t *bytes, struct smartssd_error *err)
+{
+	uint64_t left = d->object.bytes - d->end;
+
+	if (record_size(&d->layout, nr, at, bytes) && *bytes <= left)
+		return 0;
+	return smartssd_fail(err, -ENOSPC, "delta: no room for %llu rows: %llu of %llu bytes are left; compact the table first",
+			     (unsigned long long)nr, (unsigned long long)left, (unsigned long long)d->object.bytes);
+}
+
+int delta_fits(struct delta *d, uint64_t nr, struct smartssd_error *err)
+{
+	uint64_t at, bytes;
+	int ret;
+
+	pthread_mutex_lock(&d->mutex);
+	ret = nr ? has_room(d, nr, &at, &bytes, err) : 0;
+	pthread_mutex_unlock(&d->mutex);
+	return ret;
+}
+
 static int append(struct delta *d, const uint64_t *rows, uint64_t nr, const void *data, struct smartssd_error *err)
 {
 	struct delta_record head;
-	uint64_t at, bytes, left = d->object.bytes - d->end;
+	uint64_t at = 0, bytes = 0;
 	uint8_t *record;
 	int ret;
 
-	if (!record_size(&d->layout, nr, &at, &bytes) || bytes > left)
-		return smartssd_fail(err, -ENOSPC, "delta: no room for %llu rows: %llu of %llu bytes are left; compact the table first",
-				     (unsigned long long)nr, (unsigned long long)left, (unsigned long long)d->object.bytes);
+	ret = has_room(d, nr, &at, &bytes, err);
+	if (ret)
+		return ret;
 	/* What can fail for want of memory does before it is durable. */
 	ret = map_reserve(d, nr);
 	if (!ret)

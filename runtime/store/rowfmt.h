@@ -19,7 +19,8 @@
 
 #include "../libsmartssd.h"
 
-/* SMARTSSD_ROWS_FP32, _FP16, _INT8 of libsmartssd.h; SMARTSSD_ROWS_INT4 is added there. */
+/* Beside SMARTSSD_ROWS_FP32, _FP16 and _INT8 of libsmartssd.h, for tables in a store only */
+#define SMARTSSD_ROWS_INT4 3
 
 const char *rowfmt_name(uint32_t format); /* "fp32", "fp16", "int8-rowwise", "int4-rowwise"; NULL: no such format */
 int rowfmt_by_name(const char *name, uint32_t *format); /* -EINVAL */

@@ -103,8 +103,9 @@ const struct volume_object *table_checksums(const struct table *t, uint32_t shar
 uint64_t table_updated(const struct table *t); /* rows that have a newer version in a delta */
 
 /*
- * Rows of the whole table's numbering. Durable when it returns 0: all of them, or on an error none. Twice the same index: the last one counts. -ERANGE names index
- * and position. -ENOSPC: the delta is full: store_compact() first. Only for a writer (-EBADF).
+ * Rows of the whole table's numbering. Durable when it returns 0. On an error none is there, with one exception: when a drive fails, or the machine stops, between two
+ * shards of a row-wise table, the rows of the first ones are; each row is the old or the new one, whole. Twice the same index: the last one counts. -ERANGE names
+ * index and position. -ENOSPC: a delta is full: store_compact() first. Only for a writer (-EBADF).
  */
 int table_update(struct table *t, const int64_t *indices, uint64_t nr, const float *rows, struct smartssd_error *err);
 /* See what other processes appended. 1: something; 0: nothing; -ESTALE: the table has a new generation, open it again. */

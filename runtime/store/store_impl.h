@@ -86,6 +86,15 @@ uint64_t part_bytes(const struct store_table *t, uint32_t shard, enum part part)
 /* Remove all objects of a generation; what cannot be removed is a leftover. */
 void store_drop_objects(struct store *s, const struct store_table *t);
 
+/* Zeros, aligned for direct reads and writes; free(). */
+static inline uint8_t *span_buffer(const struct layout *l, uint64_t spans)
+{
+	uint64_t bytes = align_up(spans * l->span, 4096);
+	uint8_t *p = aligned_alloc(4096, bytes);
+
+	return p ? memset(p, 0, bytes) : NULL;
+}
+
 uint32_t row_crc(const void *row, uint32_t bytes, uint64_t number);
 
 /* import.c: the writer of a new generation, used by import and by compaction. */

@@ -240,48 +240,78 @@ static bool is_stale(struct table *t)
 	return stale;
 }
 
-int table_update(struct table *t, const int64_t *indices, uint64_t nr, const float *rows, struct smartssd_error *err)
+/* New rows, encoded, those of a shard together: shard s has [first[s], first[s + 1]). */
+struct fresh {
+	uint64_t *row; /* shard-local */
+	uint8_t *data;
+	uint64_t first[STORE_MAX_VOLUMES + 1];
+};
+
+static int encode_fresh(const struct table *t, const int64_t *indices, uint64_t nr, const float *rows, struct fresh *f, struct smartssd_error *err)
 {
 	const struct store_table *info = &t->info;
-	uint32_t row_bytes = info->layout.row_bytes;
-	uint64_t *local, bad, mine;
-	uint8_t *encoded;
+	uint64_t next[STORE_MAX_VOLUMES], bad;
+
+	f->row = calloc(nr + 1, sizeof(*f->row));
+	f->data = calloc(nr + 1, info->layout.row_bytes);
+	if (!f->row || !f->data)
+		return smartssd_fail(err, -ENOMEM, "store: out of memory");
+	for (uint64_t i = 0; i < nr; i++) {
+		if (indices[i] < 0 || (uint64_t)indices[i] >= info->rows)
+			return smartssd_fail(err, -ERANGE, "table '%s': index %" PRId64 " at position %" PRIu64 "; it has %" PRIu64 " rows", info->name, indices[i], i, info->rows);
+		f->first[layout_shard((uint64_t)indices[i], info->shards) + 1]++;
+	}
+	for (uint32_t shard = 0; shard < info->shards; shard++) {
+		next[shard] = f->first[shard];
+		f->first[shard + 1] += f->first[shard];
+	}
+	for (uint64_t i = 0; i < nr; i++) {
+		uint64_t at = next[layout_shard((uint64_t)indices[i], info->shards)]++;
+
+		f->row[at] = layout_shard_row((uint64_t)indices[i], info->shards);
+		if (rowfmt_encode(info->format, info->dim, rows + i * info->dim, 1, f->data + at * info->layout.row_bytes, &bad))
+			return smartssd_fail(err, -EDOM, "table '%s': the new row %" PRId64 " (position %" PRIu64 ") has a number that is not finite, or that %s cannot hold", info->name, indices[i],
+					     i, rowfmt_name(info->format));
+	}
+	return 0;
+}
+
+/* With the table's lock held: room in all of them before the first is written. */
+static int append_fresh(struct table *t, const struct fresh *f, struct smartssd_error *err)
+{
 	int ret = 0;
+
+	for (uint32_t shard = 0; shard < t->info.shards && !ret; shard++) {
+		ret = delta_fits(t->shards[shard].delta, f->first[shard + 1] - f->first[shard], err);
+		if (ret)
+			shard_failed(t, shard, ret, err);
+	}
+	for (uint32_t shard = 0; shard < t->info.shards && !ret; shard++) {
+		uint64_t first = f->first[shard];
+
+		ret = delta_append(t->shards[shard].delta, f->row + first, f->first[shard + 1] - first, f->data + first * t->info.layout.row_bytes, err);
+		if (ret)
+			shard_failed(t, shard, ret, err);
+	}
+	return ret;
+}
+
+int table_update(struct table *t, const int64_t *indices, uint64_t nr, const float *rows, struct smartssd_error *err)
+{
+	struct fresh f = { 0 };
+	int ret;
 
 	if (!(t->store->flags & VOLUME_WRITE))
 		return smartssd_fail(err, -EBADF, "the store was opened for reading");
-	for (uint64_t i = 0; i < nr; i++)
-		if (indices[i] < 0 || (uint64_t)indices[i] >= info->rows)
-			return smartssd_fail(err, -ERANGE, "table '%s': index %" PRId64 " at position %" PRIu64 "; it has %" PRIu64 " rows", info->name, indices[i], i, info->rows);
-	local = calloc(nr + 1, sizeof(*local));
-	encoded = calloc(nr + 1, row_bytes);
+	ret = encode_fresh(t, indices, nr, rows, &f, err);
 	pthread_mutex_lock(&t->lock);
-	if (!local || !encoded)
-		ret = smartssd_fail(err, -ENOMEM, "store: out of memory");
-	else if (is_stale(t))
-		ret = smartssd_fail(err, -ESTALE, "table '%s' was written anew or removed: open it again", info->name);
-	/* All are encoded before the first is written. */
-	for (uint32_t pass = 0; pass < 2; pass++)
-		for (uint32_t shard = 0; shard < info->shards && !ret; shard++) {
-			mine = 0;
-			for (uint64_t i = 0; i < nr && !ret; i++) {
-				if (layout_shard((uint64_t)indices[i], info->shards) != shard)
-					continue;
-				local[mine] = layout_shard_row((uint64_t)indices[i], info->shards);
-				if (rowfmt_encode(info->format, info->dim, rows + i * info->dim, 1, encoded + mine * row_bytes, &bad))
-					ret = smartssd_fail(err, -EDOM, "table '%s': the new row %" PRId64 " (position %" PRIu64 ") has a number that is not finite, or that %s cannot hold", info->name,
-							    indices[i], i, rowfmt_name(info->format));
-				mine++;
-			}
-			if (pass && mine && !ret) {
-				ret = delta_append(t->shards[shard].delta, local, mine, encoded, err);
-				if (ret)
-					shard_failed(t, shard, ret, err);
-			}
-		}
+	if (!ret && is_stale(t))
+		ret = smartssd_fail(err, -ESTALE, "table '%s' was written anew or removed: open it again", t->info.name);
+	if (!ret)
+		ret = append_fresh(t, &f, err);
 	pthread_mutex_unlock(&t->lock);
-	free(local);
-	free(encoded);
+	free(f.row);
+	free(f.data);
 	return ret;
 }
 

@@ -19,7 +19,7 @@ static int piece_make(struct piece *p, const struct layout *l, struct smartssd_e
 	uint64_t spans = max_u64(PIECE_BYTES / l->span, 1);
 
 	p->rows = spans * l->rows_per_span;
-	p->spans = calloc(spans, l->span);
+	p->spans = span_buffer(l, spans);
 	p->crcs = calloc(p->rows, sizeof(*p->crcs));
 	return p->spans && p->crcs ? 0 : smartssd_fail(err, -ENOMEM, "store: out of memory");
 }

@@ -105,7 +105,7 @@ int writer_begin(struct store *s, const struct pending *p, struct writer **out, 
 	spans = max_u64(CHUNK_BYTES / l->span / p->table.shards, 1);
 	w->chunk = spans * l->rows_per_span * p->table.shards;
 	w->objects = calloc(p->table.shards * PARTS, sizeof(*w->objects));
-	w->spans = calloc(spans, l->span);
+	w->spans = span_buffer(l, spans);
 	w->crcs = calloc(spans * l->rows_per_span, sizeof(*w->crcs));
 	w->all = calloc(w->chunk, sizeof(*w->all));
 	for (uint32_t i = 0; w->objects && i < p->table.shards * PARTS; i++)

@@ -273,6 +273,30 @@ START_TEST(full_delta)
 }
 END_TEST
 
+/* The full shard is the second one: what the first would take is not written. */
+START_TEST(full_second_shard)
+{
+	float fresh[2][DIM] = { { 7 }, { 7 } };
+	int64_t odd = 1, both[2] = { 0, 1 };
+	struct store *s;
+	struct table *t;
+	int nr = 0;
+
+	set_up(2, false);
+	s = open_store(WRITER);
+	OK(import(s, "t", npy, SMARTSSD_ROWS_FP32, SMARTSSD_SHARD_ROW, NULL, NULL));
+	OK(table_open(s, "t", &t, &err));
+	while (!table_update(t, &odd, 1, fresh[0], &err) && nr < 100000)
+		nr++;
+	ck_assert_int_eq(table_update(t, both, 2, &fresh[0][0], &err), -ENOSPC);
+	ck_assert_uint_eq(delta_count(t->shards[0].delta), 0);
+	expect_row(t, 0, rows[0]);
+	table_close(t);
+	store_close(s);
+	tear_down();
+}
+END_TEST
+
 static int stop_at(void *ctx, uint64_t done, uint64_t total)
 {
 	(void)total;
@@ -621,6 +645,7 @@ static void fill(TCase *t)
 	tcase_add_loop_test(t, all_formats, 0, 2);
 	tcase_add_loop_test(t, updates, 0, 4);
 	tcase_add_loop_test(t, full_delta, 0, 2);
+	tcase_add_test(t, full_second_shard);
 	tcase_add_loop_test(t, interrupted, 0, 2);
 	tcase_add_test(t, damage);
 	tcase_add_test(t, names_and_volumes);
