@@ -21,4 +21,4 @@ $(B)/tests/xclbin/xrt_view: tests/xclbin/xrt_view.cpp
 	g++ -std=c++17 -Wall -Wextra -Werror -O1 -isystem /usr/include/xrt $< -lxrt_coreutil -luuid -o $@
 
 TEST_DEPS += $(XCLBIN_TOOL) $(B)/tests/xclbin/call_cu $(B)/tests/xclbin/xrt_view
-TESTS += $(B)/tests/xclbin/test_proto tests/xclbin/pack.sh tests/xclbin/malformed.sh tests/xclbin/xrt.sh tests/xclbin/walkthrough.sh
+TESTS += $(B)/tests/xclbin/test_proto tests/xclbin/pack.sh tests/xclbin/cpp.sh tests/xclbin/malformed.sh tests/xclbin/xrt.sh tests/xclbin/walkthrough.sh

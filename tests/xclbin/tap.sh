@@ -10,4 +10,4 @@ trap 'rm -rf "$work"' EXIT
 export TMPDIR=$work/tmp # what the tool leaves behind is seen there
 mkdir "$TMPDIR"
 export ASAN_OPTIONS=exitcode=99 UBSAN_OPTIONS=print_stacktrace=1
-unset SOURCE_DATE_EPOCH CC OBJCOPY
+unset SOURCE_DATE_EPOCH CC CXX OBJCOPY

@@ -105,7 +105,7 @@ static const struct bad {
 	{ "void k(__int128 a) { }", "k.c:1: |argument 'a'|no register" },
 	{ "void k(float _Complex a) { }", "k.c:1: |argument 'a'|no register" },
 	{ "void k(uint32_t a) { }", "k.c:1: |argument 'a'|'uint32_t' is not known|stdint.h" },
-	{ "void k(ap_uint<32> a) { }", "k.c:1: |C++ templates" },
+	{ "void k(ap_uint<32> a) { }", "k.c:1: |ap_uint is not supported" },
 	{ "void k(int n, ...) { }", "k.c:1: |argument 2|'...'" },
 	{ "void k(int, int) { }", "k.c:1: |argument 1|has no name" },
 	{ "void k(const float *) { }", "k.c:1: |argument 1|has no name" },

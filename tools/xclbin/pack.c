@@ -11,14 +11,14 @@
 #include "xclbin.h"
 
 static const char usage[] =
-	"usage: smartssd xclbin pack -o OUT [--platform NAME] [--cflags FLAGS] --kernel FILE.c [OPTION...] [--kernel FILE.c ...]\n"
-	"Make an xclbin for the emulated card from HLS C kernels; their argument lists come from the C prototypes.\n"
+	"usage: smartssd xclbin pack -o OUT [--platform NAME] [--cflags FLAGS] --kernel FILE [OPTION...] [--kernel FILE ...]\n"
+	"Make an xclbin for the emulated card from HLS kernels in C (.c) or C++ (.cpp, .cc, .cxx; extern \"C\"); their argument lists come from the prototypes.\n"
 	"  -o, --output FILE             the xclbin (required)\n"
 	"  --platform NAME               default " XCLBIN_PLATFORM "\n"
-	"  --cflags FLAGS                more options for the C compiler ($CC, default gcc)\n"
-	"  --kernel FILE.c               a kernel: the function called like the file; what follows, up to the next --kernel, is about it\n"
+	"  --cflags FLAGS                more options for the compiler ($CC, default gcc; for C++ $CXX, default g++)\n"
+	"  --kernel FILE                 a kernel: the function called like the file; what follows, up to the next --kernel, is about it\n"
 	"    --name NAME                 the function, when it is not called like the file\n"
-	"    --functional FILE.c         compile this instead (may be repeated): the same function, written for a CPU\n"
+	"    --functional FILE           compile this instead (may be repeated): the same function, written for a CPU\n"
 	"    --cus N                     compute units, default 1\n"
 	"    --control chain|hs          block protocol; default: as the ap_ctrl pragma says, else chain\n"
 	"  --help                        this text; more in smartssd-xclbin(1)\n";
@@ -66,12 +66,12 @@ static int begin_kernel(struct pack *pack, const char *path)
 {
 	const char *base = strrchr(path, '/');
 	struct kernel *k;
-	size_t len;
+	const char *dot;
 
 	base = base ? base + 1 : path;
-	len = strlen(base);
-	if (len < 3 || strcmp(base + len - 2, ".c")) {
-		xb_report("--kernel %s: the name of a C file ends in .c", path);
+	dot = strrchr(base, '.');
+	if (!dot || dot == base || (strcmp(dot, ".c") && !xb_is_cpp(base))) {
+		xb_report("--kernel %s: the name of a C file ends in .c, that of a C++ file in .cpp, .cc or .cxx", path);
 		return -1;
 	}
 	if (pack->nr_kernels == SMARTSSD_MAX_CUS) {
@@ -82,7 +82,7 @@ static int begin_kernel(struct pack *pack, const char *path)
 	k->source = path;
 	k->cus = 1;
 	k->control = -1;
-	set_name(k, base, len - 2);
+	set_name(k, base, dot - base);
 	return 0;
 }
 
@@ -148,7 +148,7 @@ static int check_options(const struct pack *pack)
 		return -1;
 	}
 	if (!pack->nr_kernels) {
-		xb_report("--kernel is missing: the C file of a kernel");
+		xb_report("--kernel is missing: the C or C++ file of a kernel");
 		return -1;
 	}
 	for (unsigned i = 0; i < pack->nr_kernels; i++) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * What arguments does a kernel take? A scanner for the one declaration that matters, in C that the preprocessor has been over: it knows
+ * What arguments does a kernel take? A scanner for the one declaration that matters, in C or C++ that the preprocessor has been over: it knows
  * tokens, nesting, typedefs at file scope, and the parameter list of the kernel's definition. Everything else is skipped; whether the
- * file is right C is gcc's business. What a register file cannot carry is refused by name.
+ * file is right is the compiler's business. What a register file cannot carry is refused by name. Of C++ it knows extern "C", using, types without "struct" in front, and
+ * std:: before stdint names.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -34,6 +35,8 @@ struct scan {
 	size_t nr_alias;
 	char **paths; /* of line markers; live as long as the scan */
 	size_t nr_paths;
+	bool cpp;
+	bool declared_c; /* the kernel's name was declared as extern "C" before */
 };
 
 static bool is(const struct token *t, const char *text)
@@ -130,7 +133,7 @@ static void tokenize(struct scan *s, const char *p, const char *path)
 				p++;
 		} else if (isdigit((unsigned char)*p)) {
 			t.kind = OTHER;
-			while (isalnum((unsigned char)*p) || *p == '.' || *p == '_')
+			while (isalnum((unsigned char)*p) || *p == '.' || *p == '_' || (s->cpp && *p == '\'' && isalnum((unsigned char)p[1])))
 				p++;
 		} else if (*p == '"' || *p == '\'') {
 			char quote = *p++;
@@ -215,6 +218,10 @@ static const char *base_type(const struct scan *s, size_t from, size_t to, const
 
 		if (is_one_of(t, skip))
 			continue;
+		if (s->cpp && is(t, "std") && i + 3 < to && is(t + 1, ":") && is(t + 2, ":")) {
+			i += 2;
+			continue;
+		}
 		if (is(t, "struct") || is(t, "union") || is(t, "enum")) {
 			*what = is(t, "struct") ? "a struct" : is(t, "union") ? "a union" : "an enum";
 			return NULL;
@@ -241,7 +248,7 @@ static const char *base_type(const struct scan *s, size_t from, size_t to, const
 			n_float++;
 		else if (is(t, "double"))
 			n_double++;
-		else if (is(t, "_Bool"))
+		else if (is(t, "_Bool") || is(t, "bool"))
 			n_bool++;
 		else if (t->kind == WORD) {
 			type = find_alias(s, t, what);
@@ -291,6 +298,16 @@ static unsigned type_bytes(const char *ctype)
 	return 0;
 }
 
+static void add_alias(struct scan *s, struct alias a)
+{
+	s->alias = realloc(s->alias, (s->nr_alias + 1) * sizeof(a));
+	if (!s->alias) {
+		xb_report("out of memory");
+		exit(1);
+	}
+	s->alias[s->nr_alias++] = a;
+}
+
 /* typedef ... ; at file scope, @i behind the word. Returns the index behind the semicolon. */
 static size_t read_typedef(struct scan *s, size_t i)
 {
@@ -332,13 +349,39 @@ static size_t read_typedef(struct scan *s, size_t i)
 		a.what = "a type that this tool does not know";
 	a.name = name->text;
 	a.len = name->len;
-	s->alias = realloc(s->alias, (s->nr_alias + 1) * sizeof(a));
-	if (!s->alias) {
-		xb_report("out of memory");
-		exit(1);
-	}
-	s->alias[s->nr_alias++] = a;
+	add_alias(s, a);
 	return i + 1;
+}
+
+/* C++, @i behind the word: using NAME = type; */
+static size_t read_using(struct scan *s, size_t i)
+{
+	const struct token *name = &s->tok[i], *unknown;
+	struct alias a = { .name = name->text, .len = name->len };
+	size_t from = i + 2;
+
+	for (; s->tok[i].kind != END && !is(&s->tok[i], ";"); i++)
+		if (is(&s->tok[i], "*") || is(&s->tok[i], "&") || is(&s->tok[i], "<") || is(&s->tok[i], "["))
+			a.what = "an alias of something that is no plain number";
+	if (name->kind != WORD || !is(name + 1, "="))
+		return i + 1;
+	if (!a.what)
+		a.ctype = base_type(s, from, i, &a.what, &unknown);
+	if (!a.ctype && !a.what)
+		a.what = "a type that this tool does not know";
+	add_alias(s, a);
+	return i + 1;
+}
+
+/* C++: struct NAME makes NAME a type. @i at the word struct, class, union or enum. */
+static void note_tag(struct scan *s, size_t i)
+{
+	const struct token *t = &s->tok[i], *name = t + 1;
+
+	if (is(t, "enum") && (is(name, "class") || is(name, "struct")))
+		name++;
+	if (name->kind == WORD && (is(name + 1, "{") || is(name + 1, ":") || is(name + 1, ";")))
+		add_alias(s, (struct alias){ .name = name->text, .len = name->len, .what = is(t, "union") ? "a union" : is(t, "enum") ? "an enum" : "a struct" });
 }
 
 /* ---- parameters ---- */
@@ -363,6 +406,8 @@ static int spell_type(const struct scan *s, size_t from, size_t to, bool pointer
 
 		if (is_one_of(t, drop))
 			continue;
+		if (is(t, ":") || (is(t, "std") && i + 1 < to && is(t + 1, ":")))
+			continue;
 		if (n + !!n + t->len + pointer >= SMARTSSD_NAME_LEN)
 			return -1;
 		if (n)
@@ -376,13 +421,35 @@ static int spell_type(const struct scan *s, size_t from, size_t to, bool pointer
 	return 0;
 }
 
+/* A parameter whose type has template arguments; tok[at] is "<". */
+static int refuse_template(const struct scan *s, size_t from, size_t at, const struct proto *p)
+{
+	static const struct {
+		const char *type, *why;
+	} vendor[] = {
+		{ "stream", "hls::stream is not supported: compute units of a card meet in its memory; write a pointer" },
+		{ "ap_uint", "ap_uint is not supported; use a stdint type" },
+		{ "ap_int", "ap_int is not supported; use a stdint type" },
+		{ "ap_fixed", "ap_fixed is not supported; use a stdint type and shift" },
+		{ "ap_ufixed", "ap_ufixed is not supported; use a stdint type and shift" },
+		{ "ap_axiu", "ap_axiu is of streams, which are not supported; write a pointer" },
+		{ "ap_axis", "ap_axis is of streams, which are not supported; write a pointer" },
+		{ "vector", "hls::vector is not supported; use a pointer to its element" },
+	};
+
+	for (size_t i = 0; at > from && i < sizeof(vendor) / sizeof(vendor[0]); i++)
+		if (is(&s->tok[at - 1], vendor[i].type))
+			return refuse(&s->tok[from], p, NULL, p->nr, vendor[i].why);
+	return refuse(&s->tok[from], p, NULL, p->nr, "is of a C++ template; an argument is of a stdint type, float or double, or a pointer to one");
+}
+
 /* One parameter, tok[from, to). */
 static int read_param(const struct scan *s, size_t from, size_t to, struct proto *p)
 {
 	const struct token *first = &s->tok[from], *name = NULL, *unknown;
 	struct proto_arg *arg = &p->args[p->nr];
 	static const char *const keywords[] = { "const", "volatile", "restrict", "__restrict", "__restrict__", "char",   "short", "int",
-						"long",	 "signed",   "unsigned", "float",	 "double",	 "_Bool", "void",  NULL };
+						"long",	 "signed",   "unsigned", "float",	 "double",	 "_Bool", "bool", "void",  NULL };
 	size_t type_end = to, last_star = 0, stars = 0;
 	const char *ctype, *what;
 	char text[200];
@@ -400,7 +467,13 @@ static int read_param(const struct scan *s, size_t from, size_t to, struct proto
 			break;
 		t = &s->tok[i];
 		if (is(t, "<"))
-			return refuse(first, p, name, p->nr, "C++ templates are not C; kernels are C, with stdint types, float or double");
+			return refuse_template(s, from, i, p);
+		if (is(t, "&"))
+			return refuse(first, p, NULL, p->nr, "is a reference; write a value for what goes in, a pointer for what comes out");
+		if (is(t, "="))
+			return refuse(first, p, name, p->nr, "has a default value, which nobody who calls it through registers would get; leave it out");
+		if (s->cpp && is(t, ":")) /* of a :: */
+			continue;
 		if (is(t, "(")) {
 			if (is(&s->tok[i + 1], "*") && s->tok[i + 2].kind == WORD)
 				name = &s->tok[i + 2];
@@ -555,8 +628,10 @@ int proto_scan(const char *text, const char *path, struct proto *p)
 {
 	struct scan s = { 0 };
 	size_t from = 0; /* of the declaration at hand */
+	unsigned linkage = 0; /* extern "C" { that are open */
 	int err = 0;
 
+	s.cpp = xb_is_cpp(path);
 	p->path = path;
 	p->line = 0;
 	p->nr = 0;
@@ -567,7 +642,15 @@ int proto_scan(const char *text, const char *path, struct proto *p)
 
 		if (is(t, "typedef")) {
 			i = from = read_typedef(&s, i + 1);
+		} else if (s.cpp && is(t, "using")) {
+			i = from = read_using(&s, i + 1);
 		} else if (is(t, ";") || t->kind == PRAGMA) {
+			from = ++i;
+		} else if (s.cpp && is(t, "extern") && is(t + 1, "\"C\"") && is(t + 2, "{")) {
+			linkage++;
+			from = i += 3;
+		} else if (s.cpp && linkage && is(t, "}")) {
+			linkage--;
 			from = ++i;
 		} else if (is(t, "{")) {
 			i = past_bracket(&s, i);
@@ -578,12 +661,19 @@ int proto_scan(const char *text, const char *path, struct proto *p)
 			size_t close = past_bracket(&s, i + 1);
 			size_t body = skip_attributes(&s, close);
 
-			if (is(&s.tok[body], "{")) {
+			s.declared_c |= linkage || (is(&s.tok[from], "extern") && is(&s.tok[from + 1], "\"C\""));
+			if (is(&s.tok[body], "{") && s.cpp && !s.declared_c) {
+				p->line = t->line;
+				xb_report_at(t->path, t->line, "kernel %s is not extern \"C\": a C++ compiler gives it another name then, and nobody finds it; write extern \"C\" { ... } around it", p->name);
+				err = -1;
+			} else if (is(&s.tok[body], "{")) {
 				err = read_definition(&s, from, i, close - 1, body, p);
 				break;
 			}
 			i = body;
 		} else {
+			if (s.cpp && (is(t, "struct") || is(t, "class") || is(t, "union") || is(t, "enum")))
+				note_tag(&s, i);
 			i = is(t, "(") || is(t, "[") ? past_bracket(&s, i) : i + 1;
 		}
 		if (i >= s.nr)

@@ -27,6 +27,13 @@ void *xb_alloc(size_t bytes)
 	return p;
 }
 
+bool xb_is_cpp(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	return dot && (!strcmp(dot, ".cpp") || !strcmp(dot, ".cc") || !strcmp(dot, ".cxx"));
+}
+
 void xb_report(const char *fmt, ...)
 {
 	va_list ap;

@@ -42,8 +42,10 @@ struct proto {
 	struct proto_arg args[SMARTSSD_MAX_ARGS];
 };
 
+/* Is a source file C++ (.cpp, .cc, .cxx), not C? */
+bool xb_is_cpp(const char *path);
 /*
- * Scan preprocessed C (@text, with line markers) for the definition of @out->name. Without a definition out->line is 0, which is no error.
+ * Scan preprocessed C or C++ (@text, with line markers) for the definition of @out->name. Without a definition out->line is 0, which is no error.
  * @path stands in messages where a line marker does not say otherwise.
  */
 int proto_scan(const char *text, const char *path, struct proto *out);
