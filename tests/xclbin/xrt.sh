@@ -16,15 +16,19 @@ print("target 0")
 print("mode", {"flat": 0, "hw_pr": 1}[x["mode"]])
 print("bytes", x["bytes"])
 print("timestamp", sys.argv[2])
-print("device kintexuplus:xcku15p:ffva1156:-2:e")
+print("device", sys.argv[3])
+shown = {"BITSTREAM", "EMBEDDED_METADATA", "MEM_TOPOLOGY", "CONNECTIVITY", "IP_LAYOUT", "CLOCK_FREQ_TOPOLOGY", "BUILD_METADATA", "KEYVALUE_METADATA",
+         "USER_METADATA", "ASK_GROUP_TOPOLOGY", "ASK_GROUP_CONNECTIVITY"}
 for s in x["sections"]:
+    if s["kind_name"] not in shown:
+        continue
     print(f"section {s['kind_name']} offset={s['offset']} bytes={s['bytes']}")
 for m in x["memory"]:
     print(f"memory {m['tag']} base={m['base']:#x} kib={m['bytes'] // 1024} used={m['used']:d}")
-print("ips", len(x["cus"]))
+print("ips", len(x["cus"]) + int(sys.argv[4]))
 def args(what, owner, cu):
     for i, a in enumerate(cu["args"]):
-        mems = "bank0" if a["kind"] == "global" else ""
+        mems = " ".join(a.get("memory", []))
         print(f"{what} {owner} {i} name={a['name']} offset={a['offset']:#x} size={a['bytes']} type={a['type']} mems={mems}")
 seen = set()
 for cu in x["cus"]:
@@ -34,13 +38,13 @@ for cu in x["cus"]:
         print(f"kernel {kernel} args={len(cu['args'])}")
         args("arg", kernel, cu)
     control = {"hs": 0, "chain": 1}[cu["control"]]
-    print(f"cu {cu['name']} kernel={kernel} base={cu['base']:#x} control={control} size=0x1000 args={len(cu['args'])}")
+    print(f"cu {cu['name']} kernel={kernel} base={cu['base']:#x} control={control} size={sys.argv[5]} args={len(cu['args'])}")
     args("cu-arg", cu["name"], cu)
 EOF
 
-compare() { # NAME FILE TIMESTAMP
+compare() { # NAME FILE TIMESTAMP LINES [DEVICE BLOCKS-THAT-ARE-NO-KERNELS SIZE]
 	"$view" "$2" >theirs.txt 2>theirs.err || cat theirs.err >>theirs.txt
-	"$tool" info --json "$2" >ours.json && python3 ours.py ours.json "$3" >ours.txt
+	"$tool" info --json "$2" >ours.json && python3 ours.py ours.json "$3" "${5:-kintexuplus:xcku15p:ffva1156:-2:e}" "${6:-0}" "${7:-0x1000}" >ours.txt
 	check "$1: XRT accepts it" [ ! -s theirs.err ]
 	check "$1: XRT sees the same" diff <(sort ours.txt) <(sort theirs.txt)
 	check "$1: and that is something" [ "$(wc -l <theirs.txt)" -ge "$4" ]
@@ -55,4 +59,12 @@ compare '64 units' many.xclbin 0 140
 "$tool" pack -o project.xclbin --kernel "$root/kernels/conv2d/conv2d.c" --kernel "$root/kernels/embedding_bag/embedding_bag.c" \
 	--kernel "$root/kernels/empty/empty.c" --cus 2
 compare 'the kernels of this project' project.xclbin 0 130
+# As the vendor's toolchain lays one out, with and without groups of memory.
+python3 "$here/toolchain.py" groups.xclbin
+compare 'as v++ makes it' groups.xclbin 1650000000 40 kintexuplus:xcku15p:ffva1156:-2LV:e 1 0x10000
+check 'as v++ makes it: a port on two memories' python3 -c 'import json
+a = [a for c in json.load(open("ours.json"))["cus"] for a in c["args"] if a["name"] == "input0"]
+assert a[0]["memory"] == ["bank0", "MBG[0]"], a'
+python3 "$here/toolchain.py" plain.xclbin no-groups
+compare 'without groups' plain.xclbin 1650000000 40 kintexuplus:xcku15p:ffva1156:-2LV:e 1 0x10000
 finish

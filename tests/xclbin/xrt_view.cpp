@@ -60,6 +60,8 @@ int main(int argc, char **argv)
 		print_section(top, "BUILD_METADATA", BUILD_METADATA);
 		print_section(top, "KEYVALUE_METADATA", KEYVALUE_METADATA);
 		print_section(top, "USER_METADATA", USER_METADATA);
+		print_section(top, "ASK_GROUP_TOPOLOGY", ASK_GROUP_TOPOLOGY);
+		print_section(top, "ASK_GROUP_CONNECTIVITY", ASK_GROUP_CONNECTIVITY);
 		for (const auto &mem : x.get_mems())
 			std::printf("memory %s base=0x%llx kib=%llu used=%d\n", mem.get_tag().c_str(), (unsigned long long)mem.get_base_address(),
 				    (unsigned long long)mem.get_size_kb(), mem.get_used());

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "../smartssd/json.h"
 #include "../smartssd/text.h"
-#include "xclbin.h"
+#include "connect.h"
 
 static const char usage[] = "usage: smartssd xclbin info FILE [--json]\n"
 			    "Say what is in an xclbin: sections, memory, compute units and their arguments.\n"
@@ -27,6 +27,10 @@ struct file {
 	struct smartssd_xclbin_info *info;
 	struct clock clocks[MAX_CLOCKS];
 	unsigned nr_clocks;
+	struct connect_mem *mems;
+	uint32_t nr_mems;
+	struct connect_wire *wires;
+	uint32_t nr_wires;
 };
 
 static const char *mode_name(uint32_t mode)
@@ -102,10 +106,9 @@ static void print_text(const struct file *f)
 	printf("uuid      %s\nplatform  %s\nmode      %s\n", text, info->platform, mode_name(info->mode));
 	for (unsigned i = 0; i < f->nr_clocks; i++)
 		printf("clock     %s %u MHz\n", f->clocks[i].name, f->clocks[i].mhz);
-	for (uint32_t i = 0; i < info->nr_mems; i++) {
-		size_text(info->mems[i].bytes, text);
-		printf("memory    %s at 0x%" PRIx64 ", %s%s\n", info->mems[i].tag, (uint64_t)info->mems[i].base, text,
-		       info->mems[i].used ? "" : ", not used");
+	for (uint32_t i = 0; i < f->nr_mems; i++) {
+		size_text(f->mems[i].bytes, text);
+		printf("memory    %s at 0x%" PRIx64 ", %s%s\n", f->mems[i].tag, f->mems[i].base, text, f->mems[i].used ? "" : ", not used");
 	}
 	printf("\n%-24s %12s %12s\n", "section", "offset", "bytes");
 	for (uint32_t i = 0; i < info->nr_sections; i++)
@@ -132,6 +135,9 @@ static void print_text(const struct file *f)
 			const struct smartssd_cu_arg *arg = &info->args[cu->first_arg + a];
 
 			printf("  %3u 0x%-6x %5u %-7s %s %s", a, arg->offset, arg->bytes, kind_name(arg->kind), arg->type, arg->name);
+			for (uint32_t w = 0, nr = 0; w < f->nr_wires; w++)
+				if (f->wires[w].cu == cu - info->cus && f->wires[w].arg == a && f->nr_mems > 1)
+					printf("%s%s", nr++ ? ", " : "  in ", f->mems[f->wires[w].mem].tag);
 			if (arg->kind == SMARTSSD_ARG_BOUND)
 				printf("  (set by the driver: bytes that argument %u may reach)", arg->bound_of);
 			putchar('\n');
@@ -161,12 +167,12 @@ static void print_json(const struct file *f)
 	}
 	json_close(&j, ']');
 	json_open(&j, "memory", '[');
-	for (uint32_t i = 0; i < info->nr_mems; i++) {
+	for (uint32_t i = 0; i < f->nr_mems; i++) {
 		json_open(&j, NULL, '{');
-		json_text(&j, "tag", info->mems[i].tag);
-		json_uint(&j, "base", info->mems[i].base);
-		json_uint(&j, "bytes", info->mems[i].bytes);
-		json_bool(&j, "used", info->mems[i].used);
+		json_text(&j, "tag", f->mems[i].tag);
+		json_uint(&j, "base", f->mems[i].base);
+		json_uint(&j, "bytes", f->mems[i].bytes);
+		json_bool(&j, "used", f->mems[i].used);
 		json_close(&j, '}');
 	}
 	json_close(&j, ']');
@@ -206,6 +212,13 @@ static void print_json(const struct file *f)
 			json_text(&j, "type", arg->type);
 			if (arg->kind == SMARTSSD_ARG_BOUND)
 				json_uint(&j, "bound_of", arg->bound_of);
+			if (arg->kind == SMARTSSD_ARG_GLOBAL) {
+				json_open(&j, "memory", '[');
+				for (uint32_t w = 0; w < f->nr_wires; w++)
+					if (f->wires[w].cu == i && f->wires[w].arg == a)
+						json_text(&j, NULL, f->mems[f->wires[w].mem].tag);
+				json_close(&j, ']');
+			}
 			json_close(&j, '}');
 		}
 		json_close(&j, ']');
@@ -249,12 +262,15 @@ int cmd_xclbin_info(int argc, char **argv)
 	if (err)
 		xb_report("%s: %s", f.path, why.text[0] ? why.text : strerror(-err));
 	else
-		err = read_clocks(&f);
+		err = read_clocks(&f) ?: connect_memory(f.path, f.data, f.info, &f.mems, &f.nr_mems) ?:
+		      connect_wires(f.path, f.data, f.info, f.nr_mems, &f.wires, &f.nr_wires);
 	if (!err && json)
 		print_json(&f);
 	else if (!err)
 		print_text(&f);
 	smartssd_xclbin_free(f.info);
+	free(f.mems);
+	free(f.wires);
 	free(f.data);
 	return err ? 1 : 0;
 }

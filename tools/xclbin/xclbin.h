@@ -95,6 +95,8 @@ int build_bitstream(const struct pack *pack, void **data, size_t *bytes);
 #define AXLF_BUILD	   14
 #define AXLF_KEYVALUE	   15
 #define AXLF_USER	   16
+#define AXLF_GROUP_TOPOLOGY	26
+#define AXLF_GROUP_CONNECTIVITY 27
 #define AXLF_MAX_SECTIONS  16
 #define AXLF_MODE_HW_PR	   1
 
