@@ -26,9 +26,11 @@ BODY block_f4(int mr, int64_t kc, const float *a, int64_t lda, const float *pane
 	for (int64_t k = 0; k < kc; k++) {
 		v16f b = *(const v16f *)(panel + k * NN_PANEL);
 
+#pragma GCC unroll 6 /* or else sums are in memory */
 		for (int r = 0; r < mr; r++)
 			sum[r] += a[r * lda + k] * b;
 	}
+#pragma GCC unroll 6
 	for (int r = 0; r < mr; r++) {
 		v16f old = { 0 };
 
@@ -50,9 +52,11 @@ BODY block_i4(int mr, int64_t kc, const int32_t *a, int64_t lda, const int32_t *
 	for (int64_t k = 0; k < kc; k++) {
 		v16i b = *(const v16i *)(panel + k * NN_PANEL);
 
+#pragma GCC unroll 6 /* or else sums are in memory */
 		for (int r = 0; r < mr; r++)
 			sum[r] += a[r * lda + k] * b;
 	}
+#pragma GCC unroll 6
 	for (int r = 0; r < mr; r++)
 		for (int j = 0; j < NN_PANEL; j++)
 			c[r * ldc + j] += sum[r][j];
@@ -120,6 +124,27 @@ static uint64_t panel_elements(int64_t n, int64_t k)
 	return (uint64_t)(k < NN_KC ? k : NN_KC) * align_up((uint64_t)(n < NN_NC ? n : NN_NC), NN_PANEL);
 }
 
+/* @packed: all of b, as nn_pack_f4_all() leaves it; or NULL: pack() fills @panels with each part in its turn. */
+static void product_f4(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, nn_pack_f4 pack, const void *ctx, float *panels, const float *packed, float *c, int64_t ldc)
+{
+	for (int64_t n0 = 0; n0 < n; n0 += NN_NC) {
+		int64_t nc = n - n0 < NN_NC ? n - n0 : NN_NC;
+
+		for (int64_t k0 = 0; k0 < k; k0 += NN_KC) {
+			int64_t kc = k - k0 < NN_KC ? k - k0 : NN_KC;
+			const float *part = packed;
+
+			if (packed) {
+				packed += kc * (int64_t)align_up((uint64_t)nc, NN_PANEL);
+			} else {
+				pack(ctx, panels, k0, kc, n0, nc);
+				part = panels;
+			}
+			CHOOSE(f4)(m, kc, a + k0, lda, part, c + n0, ldc, nc);
+		}
+	}
+}
+
 int nn_gemm_f4(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, nn_pack_f4 pack, const void *ctx, float *c, int64_t ldc)
 {
 	uint64_t elements = panel_elements(n, k);
@@ -128,18 +153,34 @@ int nn_gemm_f4(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, nn_
 	if (!panels)
 		return -ENOMEM;
 	memset(panels, 0, elements * sizeof(*panels));
+	product_f4(m, n, k, a, lda, pack, ctx, panels, NULL, c, ldc);
+	free(panels);
+	return 0;
+}
+
+uint64_t nn_packed_elements(int64_t n, int64_t k)
+{
+	return (uint64_t)k * align_up((uint64_t)n, NN_PANEL);
+}
+
+void nn_pack_f4_all(int64_t n, int64_t k, nn_pack_f4 pack, const void *ctx, float *packed)
+{
+	memset(packed, 0, nn_packed_elements(n, k) * sizeof(*packed));
 	for (int64_t n0 = 0; n0 < n; n0 += NN_NC) {
 		int64_t nc = n - n0 < NN_NC ? n - n0 : NN_NC;
 
 		for (int64_t k0 = 0; k0 < k; k0 += NN_KC) {
 			int64_t kc = k - k0 < NN_KC ? k - k0 : NN_KC;
 
-			pack(ctx, panels, k0, kc, n0, nc);
-			CHOOSE(f4)(m, kc, a + k0, lda, panels, c + n0, ldc, nc);
+			pack(ctx, packed, k0, kc, n0, nc);
+			packed += kc * (int64_t)align_up((uint64_t)nc, NN_PANEL);
 		}
 	}
-	free(panels);
-	return 0;
+}
+
+void nn_gemm_f4_packed(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *packed, float *c, int64_t ldc)
+{
+	product_f4(m, n, k, a, lda, NULL, NULL, NULL, packed, c, ldc);
 }
 
 #define ROWS 512 /* of c, whose sums are kept at a time */

@@ -131,6 +131,13 @@ int nn_op_softmax(const struct nn_call *c);
 typedef void (*nn_pack_f4)(const void *ctx, float *panel, int64_t k0, int64_t kc, int64_t n0, int64_t nc);
 typedef void (*nn_pack_i4)(const void *ctx, int32_t *panel, int64_t k0, int64_t kc, int64_t n0, int64_t nc);
 int nn_gemm_f4(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, nn_pack_f4 pack, const void *ctx, float *c, int64_t ldc);
+/*
+ * The same for a b that many products share: packed once, into nn_packed_elements(n, k) floats at a multiple of 64 bytes. Either way an element of c is the same, whatever m is, and on each
+ * machine: sums of NN_KC products (no fused multiply-add), each in the order of k, added to c in that order.
+ */
+uint64_t nn_packed_elements(int64_t n, int64_t k);
+void nn_pack_f4_all(int64_t n, int64_t k, nn_pack_f4 pack, const void *ctx, float *packed);
+void nn_gemm_f4_packed(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *packed, float *c, int64_t ldc);
 /* store() receives finished sums: columns n0 .. n0 + nc - 1 of row m. */
 typedef void (*nn_store_i8)(const void *ctx, int64_t m, int64_t n0, int64_t nc, const int64_t *sum);
 int nn_gemm_i4(int64_t m, int64_t n, int64_t k, const int32_t *a, int64_t lda, nn_pack_i4 pack, const void *ctx, nn_store_i8 store,

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "../whole.h"
+#include "../svg.h"
 #include "plan_impl.h"
 
 struct nn_scale_point nn_scale_at(const struct nn_scale *s, uint32_t cards)
@@ -57,126 +57,75 @@ int nn_plan_scale(const struct nn_program *program, const struct nn_machine *mac
 
 /* ---- SVG ---- */
 
-#define LEFT   80.0
-#define TOP    50.0
-#define WIDTH  600.0
-#define HEIGHT 320.0
-
-/* 1, 2 or 5 times a power of ten: at most @parts steps to @most. */
-static double nice_step(double most, int parts)
-{
-	double step = pow(10, floor(log10(most / parts)));
-
-	while (most / step > parts)
-		step *= most / (step * 2) <= parts ? 2 : most / (step * 5) <= parts ? 5 : 10;
-	return step;
-}
-
-static void put_text(FILE *f, const char *text)
-{
-	for (; *text; text++)
-		switch (*text) {
-		case '&':
-			fputs("&amp;", f);
-			break;
-		case '<':
-			fputs("&lt;", f);
-			break;
-		case '>':
-			fputs("&gt;", f);
-			break;
-		default:
-			/* Names from a file: what is not ASCII could be anything, and what is below a space is not allowed. */
-			fputc(*text >= ' ' && *text < 127 ? *text : '?', f);
-		}
-}
-
 static double x_of(double cards)
 {
-	return LEFT + WIDTH * cards / NN_SCALE_CARDS;
+	return cards / NN_SCALE_CARDS;
 }
 
-static double y_of(double images_s, double most)
+static void axes(struct smartssd_svg *svg, double most, double step)
 {
-	return TOP + HEIGHT * (1 - images_s / most);
-}
+	char label[32];
 
-static void axes(FILE *f, double most, double step)
-{
 	for (int i = 0; i * step <= most * (1 + 1e-9); i++) {
-		double y = y_of(i * step, most);
-
-		fprintf(f, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"#dddddd\"/>\n", LEFT, y, LEFT + WIDTH, y);
-		fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n", LEFT - 8, y + 4, i * step);
+		snprintf(label, sizeof(label), "%g", i * step);
+		svg_y_tick(svg, i * step / most, label);
 	}
-	for (int cards = 0; cards <= NN_SCALE_CARDS; cards += 8)
-		fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%d</text>\n", x_of(cards), TOP + HEIGHT + 18, cards);
-	fprintf(f, "<path d=\"M%.1f %.1fV%.1fH%.1f\" fill=\"none\" stroke=\"#333333\"/>\n", LEFT, TOP, TOP + HEIGHT, LEFT + WIDTH);
-	fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">cards</text>\n", LEFT + WIDTH / 2, TOP + HEIGHT + 40);
-	fprintf(f, "<text transform=\"translate(18 %.1f) rotate(-90)\" text-anchor=\"middle\">images/s, modelled</text>\n", TOP + HEIGHT / 2);
+	for (int cards = 0; cards <= NN_SCALE_CARDS; cards += 8) {
+		snprintf(label, sizeof(label), "%d", cards);
+		svg_x_tick(svg, x_of(cards), label);
+	}
+	svg_axes(svg, "cards", "images/s, modelled");
 }
 
-static void curve(FILE *f, const struct nn_scale *s, double most)
+static void saturation(FILE *f, const struct nn_scale *s)
 {
-	fputs("<polyline fill=\"none\" stroke=\"#1f5fa8\" stroke-width=\"2\" points=\"", f);
-	for (uint32_t n = 1; n <= NN_SCALE_CARDS; n++)
-		fprintf(f, "%s%.1f,%.1f", n > 1 ? " " : "", x_of(n), y_of(nn_scale_at(s, n).images_s, most));
-	fputs("\"/>\n", f);
-	for (int i = 0; i < NN_SCALE_POINTS; i++)
-		fprintf(f, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"#1f5fa8\"><title>%u card%s: %.4g images/s, limit: %s</title></circle>\n",
-			x_of(s->point[i].cards), y_of(s->point[i].images_s, most), s->point[i].cards, s->point[i].cards == 1 ? "" : "s", s->point[i].images_s, nn_busy_name(s->point[i].limit));
 	if (s->saturated > NN_SCALE_CARDS)
-		fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" fill=\"#b03020\" text-anchor=\"end\">%s saturated from %u cards on, beyond this plot</text>\n", LEFT + WIDTH - 6,
-			TOP + HEIGHT - 10, nn_busy_name(s->by), s->saturated);
+		fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" fill=\"#b03020\" text-anchor=\"end\">%s saturated from %u cards on, beyond this plot</text>\n", svg_x(1) - 6,
+			svg_y(0) - 10, nn_busy_name(s->by), s->saturated);
 	if (s->saturated && s->saturated <= NN_SCALE_CARDS) {
-		double x = x_of(s->saturated);
-		bool right = x > LEFT + WIDTH * 0.6;
+		double x = svg_x(x_of(s->saturated));
+		bool right = x > svg_x(0.6);
 
-		fprintf(f, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"#b03020\" stroke-dasharray=\"5 4\"/>\n", x, TOP, x, TOP + HEIGHT);
+		fprintf(f, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"#b03020\" stroke-dasharray=\"5 4\"/>\n", x, svg_y(1), x, svg_y(0));
 		fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" fill=\"#b03020\" text-anchor=\"%s\">from %u cards: %s saturated</text>\n", x + (right ? -6 : 6),
-			TOP + HEIGHT - 10, right ? "end" : "start", s->saturated, nn_busy_name(s->by));
+			svg_y(0) - 10, right ? "end" : "start", s->saturated, nn_busy_name(s->by));
 	}
 }
 
-static void plot(FILE *f, const struct nn_program *program, const struct nn_scale *s)
+static void curve(struct smartssd_svg *svg, const struct nn_scale *s, double most)
 {
-	double most = nn_scale_at(s, NN_SCALE_CARDS).images_s, step;
+	double x[NN_SCALE_CARDS], y[NN_SCALE_CARDS];
+	char title[96];
 
-	most = most > 0 ? most : 1;
-	step = nice_step(most, 6);
-	most = ceil(most / step) * step;
-	fprintf(f, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %g %g\" font-family=\"sans-serif\" font-size=\"13\">\n"
-		   "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n<text x=\"%.1f\" y=\"28\" text-anchor=\"middle\" font-size=\"16\">",
-		LEFT + WIDTH + 30, TOP + HEIGHT + 60, LEFT + WIDTH / 2);
-	put_text(f, program->name);
-	fprintf(f, ", %s shell: modelled throughput</text>\n", program->shell == NN_SHELL_DFX ? "dfx" : "flat");
-	axes(f, most, step);
-	curve(f, s, most);
-	fputs("</svg>\n", f);
+	for (uint32_t n = 1; n <= NN_SCALE_CARDS; n++) {
+		x[n - 1] = x_of(n);
+		y[n - 1] = nn_scale_at(s, n).images_s / most;
+	}
+	svg_curve(svg, "#1f5fa8", false, x, y, NN_SCALE_CARDS);
+	for (int i = 0; i < NN_SCALE_POINTS; i++) {
+		const struct nn_scale_point *p = &s->point[i];
+
+		snprintf(title, sizeof(title), "%u card%s: %.4g images/s, limit: %s", p->cards, p->cards == 1 ? "" : "s", p->images_s, nn_busy_name(p->limit));
+		svg_point(svg, "#1f5fa8", x_of(p->cards), p->images_s / most, title);
+	}
+	saturation(svg->f, s);
 }
 
 int nn_plan_scale_svg(const struct nn_program *program, const struct nn_scale *scale, const char *path, struct smartssd_error *err)
 {
-	struct smartssd_whole w;
-	char *text = NULL;
-	size_t bytes = 0;
-	FILE *f = open_memstream(&text, &bytes);
+	double most = nn_scale_at(scale, NN_SCALE_CARDS).images_s, step;
+	struct smartssd_svg svg;
+	char title[512];
 	int ret;
 
-	if (!f)
-		return smartssd_fail(err, -ENOMEM, "no memory for a plot");
-	plot(f, program, scale);
-	ret = ferror(f) ? -ENOMEM : 0;
-	if (fclose(f) || ret) {
-		free(text);
-		return smartssd_fail(err, -ENOMEM, "no memory for a plot");
-	}
-	ret = smartssd_whole_begin(&w, path, err);
-	if (!ret) {
-		ret = smartssd_whole_end(&w, smartssd_whole_write(&w, text, bytes));
-		if (ret)
-			smartssd_fail(err, ret, "%s: the plot cannot be written: %s", path, strerror(-ret));
-	}
-	free(text);
-	return ret;
+	snprintf(title, sizeof(title), "%s, %s shell: modelled throughput", program->name, program->shell == NN_SHELL_DFX ? "dfx" : "flat");
+	ret = svg_begin(&svg, title, 30, err);
+	if (ret)
+		return ret;
+	most = most > 0 ? most : 1;
+	step = svg_nice_step(most, 6);
+	most = ceil(most / step) * step;
+	axes(&svg, most, step);
+	curve(&svg, scale, most);
+	return svg_end(&svg, path, err);
 }
