@@ -5,6 +5,25 @@
  */
 #include "bag_plan.h"
 
+int bag_check_offsets(const int64_t *offsets, uint64_t bags, uint64_t lookups, struct smartssd_error *err)
+{
+	if (offsets[0] != 0)
+		return smartssd_fail(err, -EINVAL, "offsets[0] is %lld, it must be 0", (long long)offsets[0]);
+	for (uint64_t b = 0; b < bags; b++)
+		if (offsets[b + 1] < offsets[b])
+			return smartssd_fail(err, -EINVAL,
+					     "offsets[%llu] is %lld, less than offsets[%llu], %lld: offsets must not decrease",
+					     (unsigned long long)b + 1, (long long)offsets[b + 1], (unsigned long long)b,
+					     (long long)offsets[b]);
+	if ((uint64_t)offsets[bags] != lookups)
+		return smartssd_fail(err, -EINVAL,
+				     "offsets[%llu], the last, is %lld; it must be the number of indices, %llu (bags + 1 offsets are "
+				     "needed, PyTorch's include_last_offset)",
+				     (unsigned long long)bags, (long long)offsets[bags],
+				     (unsigned long long)lookups);
+	return 0;
+}
+
 #define DIGIT_BITS 11
 #define DIGITS	   (1u << DIGIT_BITS)
 

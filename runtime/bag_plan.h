@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which blocks of a table's file a set of rows needs, and where in card memory each row then is. Pure: no device. */
+/* What bags are, and which blocks of a table's file a set of rows needs, and where in card memory each row then is. Pure: no device. */
 #ifndef SMARTSSD_RUNTIME_BAG_PLAN_H
 #define SMARTSSD_RUNTIME_BAG_PLAN_H
 
 #include "private.h"
+
+/* 0; -EINVAL: what is wrong with bags + 1 offsets of @lookups indices. */
+int bag_check_offsets(const int64_t *offsets, uint64_t bags, uint64_t lookups, struct smartssd_error *err);
 
 struct bag_table {
 	uint64_t offset;    /* of row 0 in the file */

@@ -64,29 +64,35 @@ struct bag_call {
 
 static int check_table(struct bag_call *c)
 {
-	static const uint32_t types[] = { SMARTSSD_F4, SMARTSSD_F2, SMARTSSD_U1 };
-	static const char *const formats[] = { "fp32", "fp16", "int8-rowwise" };
+	/* Elements of the array behind those of a row, and how many of a row's are in one of the others */
+	static const struct {
+		const char *name, *what;
+		uint32_t type, behind, in_one;
+	} formats[] = {
+		[SMARTSSD_ROWS_FP32] = { "fp32", "", SMARTSSD_F4, 0, 1 },
+		[SMARTSSD_ROWS_FP16] = { "fp16", "", SMARTSSD_F2, 0, 1 },
+		[SMARTSSD_ROWS_INT8] = { "int8-rowwise", "dim bytes and behind them 8 of scale and bias", SMARTSSD_U1, 8, 1 },
+		[SMARTSSD_ROWS_INT4] = { "int4-rowwise", "dim / 2 bytes and behind them 4 of scale and bias", SMARTSSD_U1, 4, 2 },
+	};
 	const struct smartssd_array *a = &c->what->table.array;
 	struct smartssd_error *err = c->op.err;
+	uint32_t format = c->what->format;
 	uint64_t row_bytes, bytes;
 
-	if (c->what->format > SMARTSSD_ROWS_INT8)
-		return smartssd_fail(err, -EINVAL, "row format %u; SMARTSSD_ROWS_FP32, _FP16 or _INT8 can be", c->what->format);
-	if (a->type != types[c->what->format])
-		return smartssd_fail(err, -EINVAL, "a table of format %s holds %s elements, this one %s", formats[c->what->format],
-				     smartssd_type_name(types[c->what->format]), smartssd_type_name(a->type));
+	if (format >= ARRAY_SIZE(formats))
+		return smartssd_fail(err, -EINVAL, "row format %u; SMARTSSD_ROWS_FP32, _FP16, _INT8 or _INT4 can be", format);
+	if (a->type != formats[format].type)
+		return smartssd_fail(err, -EINVAL, "a table of format %s holds %s elements, this one %s", formats[format].name,
+				     smartssd_type_name(formats[format].type), smartssd_type_name(a->type));
 	if (a->ndim != 2)
 		return smartssd_fail(err, -EINVAL, "the table has %u dimensions; it must have 2: [rows][dim]", a->ndim);
-	if (c->what->format == SMARTSSD_ROWS_INT8 && a->shape[1] <= 8)
-		return smartssd_fail(err, -EINVAL,
-				     "rows of %llu bytes; an int8-rowwise row has dim bytes and behind them 8 of scale and bias",
-				     (unsigned long long)a->shape[1]);
-	if (a->shape[1] == 0 || a->shape[1] > EMB_MAX_DIM + 8)
-		return smartssd_fail(err, -EINVAL, "rows of %llu elements; 1 to %d can be", (unsigned long long)a->shape[1],
+	if (formats[format].behind && a->shape[1] <= formats[format].behind)
+		return smartssd_fail(err, -EINVAL, "rows of %llu bytes; an %s row has %s", (unsigned long long)a->shape[1], formats[format].name,
+				     formats[format].what);
+	if (a->shape[1] == 0 || a->shape[1] > EMB_MAX_DIM / formats[format].in_one + formats[format].behind)
+		return smartssd_fail(err, -EINVAL, "rows of %llu elements; 1 to %d can be", (unsigned long long)(a->shape[1] - formats[format].behind) * formats[format].in_one,
 				     EMB_MAX_DIM);
-	c->dim = (uint32_t)a->shape[1] - (c->what->format == SMARTSSD_ROWS_INT8 ? 8 : 0);
-	if (c->dim > EMB_MAX_DIM)
-		return smartssd_fail(err, -EINVAL, "rows of %u elements; 1 to %d can be", c->dim, EMB_MAX_DIM);
+	c->dim = (uint32_t)(a->shape[1] - formats[format].behind) * formats[format].in_one;
 	row_bytes = a->shape[1] * smartssd_type_bytes(a->type);
 	if (__builtin_mul_overflow(a->shape[0], row_bytes, &bytes) || bytes >> 62 || bytes != a->bytes)
 		return smartssd_fail(err, -EINVAL, "the table's %llu bytes are not %llu rows of %llu bytes",
@@ -100,6 +106,7 @@ static int check_bags(struct bag_call *c)
 {
 	const struct smartssd_embedding_bag *what = c->what;
 	struct smartssd_error *err = c->op.err;
+	int ret;
 
 	if (!what->offsets || (what->lookups && !what->indices))
 		return smartssd_fail(err, -EINVAL, "no %s given", what->offsets ? "indices" : "offsets");
@@ -110,20 +117,9 @@ static int check_bags(struct bag_call *c)
 		return smartssd_fail(err, -EINVAL, "mean is %u; 0 (sum) or 1 (mean) can be", what->mean);
 	if (what->mean && what->per_sample_weights)
 		return smartssd_fail(err, -EINVAL, "per_sample_weights go with sum only: a weighted mean is not defined");
-	if (what->offsets[0] != 0)
-		return smartssd_fail(err, -EINVAL, "offsets[0] is %lld, it must be 0", (long long)what->offsets[0]);
-	for (uint64_t b = 0; b < what->bags; b++)
-		if (what->offsets[b + 1] < what->offsets[b])
-			return smartssd_fail(err, -EINVAL,
-					     "offsets[%llu] is %lld, less than offsets[%llu], %lld: offsets must not decrease",
-					     (unsigned long long)b + 1, (long long)what->offsets[b + 1], (unsigned long long)b,
-					     (long long)what->offsets[b]);
-	if ((uint64_t)what->offsets[what->bags] != what->lookups)
-		return smartssd_fail(err, -EINVAL,
-				     "offsets[%llu], the last, is %lld; it must be the number of indices, %llu (bags + 1 offsets are "
-				     "needed, PyTorch's include_last_offset)",
-				     (unsigned long long)what->bags, (long long)what->offsets[what->bags],
-				     (unsigned long long)what->lookups);
+	ret = bag_check_offsets(what->offsets, what->bags, what->lookups, err);
+	if (ret)
+		return ret;
 	for (uint64_t i = 0; i < what->lookups; i++)
 		if ((uint64_t)what->indices[i] >= c->rows.rows) /* negative ones too */
 			return smartssd_fail(err, -ERANGE, "indices[%llu] is %lld; the table has rows 0 to %lld",

@@ -204,9 +204,10 @@ int smartssd_conv2d(struct smartssd_device *dev, const struct smartssd_conv2d *o
 #define SMARTSSD_ROWS_FP32 0
 #define SMARTSSD_ROWS_FP16 1
 #define SMARTSSD_ROWS_INT8 2 /* FBGEMM fused row-wise: dim bytes, float scale, float bias */
+#define SMARTSSD_ROWS_INT4 3 /* likewise: dim / 2 bytes, element 2i in the low half of byte i, binary16 scale, binary16 bias */
 
 struct smartssd_embedding_bag {
-	struct smartssd_source table;	/* f4|f2 [rows][dim], or u1 [rows][dim + 8] for ROWS_INT8 */
+	struct smartssd_source table;	/* f4|f2 [rows][dim]; u1 [rows][dim + 8] for ROWS_INT8, [rows][dim / 2 + 4] for ROWS_INT4 */
 	uint32_t format;		/* SMARTSSD_ROWS_* */
 	const int64_t *indices;		/* lookups entries, 0 <= index < rows (-ERANGE; the error names the index and its position) */
 	uint64_t lookups;

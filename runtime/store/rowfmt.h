@@ -19,9 +19,7 @@
 
 #include "../libsmartssd.h"
 
-/* Beside SMARTSSD_ROWS_FP32, _FP16 and _INT8 of libsmartssd.h, for tables in a store only */
-#define SMARTSSD_ROWS_INT4 3
-
+/* @format: SMARTSSD_ROWS_* of libsmartssd.h */
 const char *rowfmt_name(uint32_t format); /* "fp32", "fp16", "int8-rowwise", "int4-rowwise"; NULL: no such format */
 int rowfmt_by_name(const char *name, uint32_t *format); /* -EINVAL */
 /* Bytes of a row; 0: dim is 0 or above ROWFMT_MAX_DIM, or no such format. */

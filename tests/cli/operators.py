@@ -147,6 +147,13 @@ def lookup_case(name, fmt, rows, dim, bags, mode="sum", weighted=False, it="i8",
         values = q.astype(np.float64) * sb[:, :1].astype(np.float64) + sb[:, 1:].astype(np.float64)
         magnitude = np.abs(q.astype(np.float64) * sb[:, :1]) + np.abs(sb[:, 1:].astype(np.float64))
         extra = 4
+    elif fmt == "int4-rowwise":
+        q = rng.integers(0, 16, (rows, dim)).astype("u1")
+        sb = np.stack([rng.uniform(0.001, 0.1, rows), rng.uniform(-5, 5, rows)], 1).astype("f2")
+        table = np.concatenate([q[:, 0::2] | q[:, 1::2] << 4, sb.view("u1").reshape(rows, 4)], 1)
+        values = q.astype(np.float64) * sb[:, :1].astype(np.float64) + sb[:, 1:].astype(np.float64)
+        magnitude = np.abs(q * sb[:, :1].astype(np.float64)) + np.abs(sb[:, 1:].astype(np.float64))
+        extra = 4
     else:
         table = rng.normal(size=(rows, dim)).astype("f4" if fmt == "fp32" else "f2")
         values = table.astype(np.float64)
@@ -165,7 +172,7 @@ def lookup_case(name, fmt, rows, dim, bags, mode="sum", weighted=False, it="i8",
     # (a denormal's worth, for results that are all but zero)
     args = ["lookup", "--table", save("t.npy", table), "--indices", save("i.npy", indices.astype(it)), "--offsets", save("o.npy", offsets.astype(ot)),
             "--mode", mode]
-    if explicit or fmt == "int8-rowwise":
+    if explicit or table.dtype == np.uint8:
         args += ["--format", fmt]
     if weighted:
         args += ["--weights", save("p.npy", p)]
@@ -193,15 +200,19 @@ lookup_case("fp16 said explicitly, weighted, mixed integers", "fp16", 333, 7, 30
 lookup_case("int8-rowwise, sum", "int8-rowwise", 700, 40, 25)
 lookup_case("int8-rowwise, mean, odd rows", "int8-rowwise", 700, 33, 25, mode="mean")
 lookup_case("int8-rowwise, weighted", "int8-rowwise", 90, 5, 9, weighted=True)
+lookup_case("int4-rowwise, sum", "int4-rowwise", 700, 64, 25)
+lookup_case("int4-rowwise, weighted, two elements", "int4-rowwise", 90, 2, 9, weighted=True)
+lookup_case("int4-rowwise, mean, many bags of a larger table", "int4-rowwise", 60000, 30, 2000, mode="mean")
 lookup_case("one row, one element", "fp32", 1, 1, 3)
 lookup_case("long rows", "fp32", 40, 4096, 3)
 lookup_case("a larger table, many bags", "fp32", 60000, 16, 2000)
 j = lookup_case("a card without a peer path", "fp32", 1000, 32, 20, device="emu:peer=off")
 ok(bool(j) and j["path"] == "bounce" and j["bytes"]["bounce_read"] > 0, "lookup: bounced, and says so", j)
 for i in range(6):
-    fmt = str(rng.choice(["fp32", "fp16", "int8-rowwise"]))
+    fmt = str(rng.choice(["fp32", "fp16", "int8-rowwise", "int4-rowwise"]))
     mode = str(rng.choice(["sum", "mean"]))
-    lookup_case(f"random case {i}", fmt, int(rng.integers(1, 3000)), int(rng.integers(1, 100)), int(rng.integers(1, 200)), mode=mode,
+    dim = int(rng.integers(1, 100)) * (2 if fmt == "int4-rowwise" else 1)
+    lookup_case(f"random case {i}", fmt, int(rng.integers(1, 3000)), dim, int(rng.integers(1, 200)), mode=mode,
                 weighted=mode == "sum" and bool(rng.integers(2)), it=str(rng.choice(["i4", "i8"])), ot=str(rng.choice(["i4", "i8"])))
 
 # Nothing is written when it fails, and what was there stays.

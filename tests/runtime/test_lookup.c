@@ -25,8 +25,8 @@ static uint16_t random_half(void)
 static void make_table(struct table *t, uint32_t format, uint64_t rows, uint32_t dim, uint64_t bags, uint32_t most, bool weighted,
 		       bool mean, bool memory)
 {
-	static const uint32_t types[] = { SMARTSSD_F4, SMARTSSD_F2, SMARTSSD_U1 };
-	uint64_t shape[2] = { rows, dim + (format == SMARTSSD_ROWS_INT8 ? 8 : 0) }, pitch = ref_row_bytes(format, dim), lookups = 0;
+	static const uint32_t types[] = { SMARTSSD_F4, SMARTSSD_F2, SMARTSSD_U1, SMARTSSD_U1 };
+	uint64_t pitch = ref_row_bytes(format, dim), shape[2] = { rows, format >= SMARTSSD_ROWS_INT8 ? pitch : dim }, lookups = 0;
 
 	*t = (struct table){ 0 };
 	t->rows = malloc(rows * pitch);
@@ -46,6 +46,11 @@ static void make_table(struct table *t, uint32_t format, uint64_t rows, uint32_t
 		}
 		if (format == SMARTSSD_ROWS_INT8)
 			memcpy(row + dim, scale, 8);
+		for (uint64_t i = 0; format == SMARTSSD_ROWS_INT4 && i < 2; i++) {
+			uint16_t half = random_half();
+
+			memcpy(row + pitch - 4 + 2 * i, &half, 2);
+		}
 	}
 	t->offsets = calloc(bags + 1, sizeof(*t->offsets));
 	for (uint64_t b = 0; b < bags; b++) {
@@ -112,12 +117,14 @@ START_TEST(random_tables)
 	random_seed("embedding_bag");
 	open_card("emu:ddr=64M");
 	for (int round = 0; round < 60; round++) {
+		uint32_t format = random_in(0, 3), dim = random_in(0, 3) ? random_in(1, 100) : random_in(1, 700);
 		bool weighted = !random_in(0, 2);
 		struct smartssd_report report;
 		struct table t;
 
-		make_table(&t, random_in(0, 2), random_in(1, random_in(0, 1) ? 30 : 4000),
-			   random_in(0, 3) ? random_in(1, 100) : random_in(1, 700), random_in(0, 200), random_in(0, 60), weighted,
+		/* Two elements of int4 are one of the array. */
+		dim += format == SMARTSSD_ROWS_INT4 ? dim % 2 : 0;
+		make_table(&t, format, random_in(1, random_in(0, 1) ? 30 : 4000), dim, random_in(0, 200), random_in(0, 60), weighted,
 			   !weighted && random_in(0, 1), !random_in(0, 3));
 		check_table(&t, &report);
 		free_table(&t);
@@ -261,11 +268,13 @@ START_TEST(calls_that_make_no_sense)
 	REFUSED(-EINVAL, op.indices = NULL, "no indices");
 	REFUSED(-EINVAL, op.mean = 2, "mean is 2");
 	REFUSED(-EINVAL, op.mean = 1; op.per_sample_weights = t.y, "sum only");
-	REFUSED(-EINVAL, op.format = 3, "row format 3");
+	REFUSED(-EINVAL, op.format = 4, "row format 4");
 	REFUSED(-EINVAL, op.format = SMARTSSD_ROWS_FP32, "holds f4 elements, this one u1");
 	REFUSED(-EINVAL, op.table.array.ndim = 1, "1 dimensions");
 	REFUSED(-EINVAL, op.table.array.shape[1] = 8, "scale and bias");
 	REFUSED(-EINVAL, op.table.array.shape[1] = 4105, "1 to 4096");
+	REFUSED(-EINVAL, op.format = SMARTSSD_ROWS_INT4; op.table.array.shape[1] = 4, "4 bytes; an int4-rowwise row has dim / 2 bytes and behind them 4 of scale and bias");
+	REFUSED(-EINVAL, op.format = SMARTSSD_ROWS_INT4; op.table.array.shape[1] = 2053, "rows of 4098 elements; 1 to 4096");
 	REFUSED(-EINVAL, op.table.array.shape[0] = 101, "not 101 rows");
 	REFUSED(-EINVAL, op.io_flags = 1, "io_flags");
 	REFUSED(-EINVAL, op.table.data = NULL, "table: neither");
