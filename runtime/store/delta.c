@@ -24,6 +24,7 @@ struct delta {
 	pthread_mutex_t mutex;	  /* whoever appends, refreshes or verifies; of these: */
 	uint64_t sequence, epoch; /* of the last record; 0: none yet */
 	uint64_t end;		  /* where the next one goes */
+	bool broken;		  /* a write failed, and what is on the drive now is not known */
 
 	pthread_rwlock_t lock; /* of the map: open addressing, at most half full */
 	struct entry *map;
@@ -185,7 +186,7 @@ static int read_body(const struct delta *d, struct window *w, uint64_t at, const
 
 /*
  * The record that is next behind @sequence: 1, with its rows in *rows (free()) and where their data begins; 0: there is none that is whole; -errno.
- * head->bytes is 0 unless its beginning is right.
+ * head->bytes is 0 unless its beginning is right. head->count is 0 for one that was taken back: its rows are nothing.
  */
 static int read_record(const struct delta *d, struct window *w, uint64_t at, uint64_t sequence, uint64_t epoch, struct delta_record *head,
 		       uint64_t **rows, uint64_t *data, struct smartssd_error *err)
@@ -199,6 +200,9 @@ static int read_record(const struct delta *d, struct window *w, uint64_t at, uin
 		head->bytes = 0;
 		return ret < 0 ? ret : 0;
 	}
+	/* Of one that was taken back, the place remains. */
+	if (!head->count && head->epoch && head->bytes >= d->layout.block && head->bytes % d->layout.block == 0 && head->bytes <= d->object.bytes - at)
+		return 1;
 	if (!head->count || !head->epoch || !record_size(&d->layout, head->count, data, &bytes) || bytes != head->bytes ||
 	    bytes > d->object.bytes - at)
 		return smartssd_fail(err, -EBADMSG, "delta: record %llu at byte %llu: %llu rows in %llu bytes cannot be; the table is damaged: import "
@@ -271,7 +275,7 @@ static int read_on(struct delta *d, uint64_t look, struct smartssd_error *err)
 		ret = read_record(d, &w, d->end, d->sequence, d->epoch, &head, &rows, &data, err);
 		if (ret > 0) {
 			ret = map_reserve(d, head.count);
-			if (!ret)
+			if (!ret && head.count)
 				map_add(d, rows, head.count, d->end + data);
 			free(rows);
 			if (ret) {
@@ -380,11 +384,30 @@ static int write_record(struct delta *d, const uint8_t *record, uint64_t bytes)
 	return ret ? ret : volume_sync_object(&d->object);
 }
 
-/* A write that failed may be on the drive all the same, and would count when the delta is opened again. */
-static void take_back(struct delta *d, uint8_t *record)
+/*
+ * A write that failed may be on the drive all the same, and count when the delta is opened again; and another process may have seen it. So it gets another
+ * head, which says that it has no rows, and keeps its place: who has read it goes on behind it, and nothing is written over what he looks at.
+ */
+static int take_back(struct delta *d, uint8_t *record, uint64_t bytes)
 {
+	struct delta_record head;
+	int ret;
+
+	memcpy(&head, record, sizeof(head));
+	head.count = 0;
+	head.body_crc = 0;
+	head.head_crc = head_crc(&head);
 	memset(record, 0, d->layout.block);
-	write_record(d, record, d->layout.block);
+	memcpy(record, &head, sizeof(head));
+	ret = write_record(d, record, d->layout.block);
+	if (ret) {
+		d->broken = true;
+		return ret;
+	}
+	d->sequence = head.sequence;
+	d->epoch = head.epoch;
+	d->end += bytes;
+	return 0;
 }
 
 /* Of a record of @nr rows; with the mutex held. */
@@ -416,6 +439,8 @@ static int append(struct delta *d, const uint64_t *rows, uint64_t nr, const void
 	uint8_t *record;
 	int ret;
 
+	if (d->broken)
+		return smartssd_fail(err, -EIO, "delta: an earlier write failed, and what is on the drive is not known: open the table again; check the drive");
 	ret = has_room(d, nr, &at, &bytes, err);
 	if (ret)
 		return ret;
@@ -428,9 +453,12 @@ static int append(struct delta *d, const uint64_t *rows, uint64_t nr, const void
 	memcpy(&head, record, sizeof(head));
 	ret = write_record(d, record, bytes);
 	if (ret) {
-		take_back(d, record);
-		smartssd_fail(err, ret, "delta: record %llu at byte %llu cannot be written: %s; nothing was changed", (unsigned long long)head.sequence,
-			      (unsigned long long)d->end, strerror(-ret));
+		uint64_t where = d->end;
+		int lost = take_back(d, record, bytes);
+
+		smartssd_fail(err, ret, "delta: record %llu at byte %llu cannot be written: %s; %s; check the drive", (unsigned long long)head.sequence,
+			      (unsigned long long)where, strerror(-ret),
+			      lost ? "nor taken back: all of its rows may be there, or none, when the table is opened again" : "nothing was changed");
 	} else {
 		map_add(d, rows, nr, d->end + at);
 		d->sequence = head.sequence;

@@ -22,9 +22,9 @@ struct delta_record {
 	uint64_t sequence;   /* from 1 */
 	uint64_t generation; /* of the table */
 	uint64_t epoch;	     /* random, of the first record; the same in all: tells them from what an earlier object left here */
-	uint64_t count;
+	uint64_t count;	   /* 0: it was taken back, as writing it failed; nothing behind this struct means anything */
 	uint64_t bytes;	   /* of the record, this struct included */
-	uint32_t body_crc; /* CRC-32C of all behind this struct */
+	uint32_t body_crc; /* CRC-32C of all behind this struct; 0 when count is */
 	uint32_t head_crc; /* CRC-32C of this struct up to here */
 };
 
@@ -43,8 +43,9 @@ uint64_t delta_count(const struct delta *d); /* rows that have a newer version h
 /* 0, or -ENOSPC with what delta_append() of @nr rows would say: for those who append to several. */
 int delta_fits(struct delta *d, uint64_t nr, struct smartssd_error *err);
 /*
- * Durable when it returns 0; nothing changed on an error. -ENOSPC: no room. -ERANGE: a row beyond. @data: nr encoded rows, one behind the other. Twice
- * the same row: the last one counts. nr 0 does nothing.
+ * Durable when it returns 0; nothing changed on an error. With one exception: when the drive fails, and fails again when what was written is taken
+ * back, all of it or nothing is there when the delta is opened again; until then it takes nothing more (-EIO). -ENOSPC: no room. -ERANGE: a row
+ * beyond. @data: nr encoded rows, one behind the other. Twice the same row: the last one counts. nr 0 does nothing.
  */
 int delta_append(struct delta *d, const uint64_t *rows, uint64_t nr, const void *data, struct smartssd_error *err);
 /* Records that another process appended: 1, 0, -errno. */

@@ -53,66 +53,66 @@ static int describe(const struct store *s, const struct store_import *import, st
 	if (t->rows < t->shards)
 		return smartssd_fail(err, -EINVAL, "table '%s': %" PRIu64 " rows cannot be shared among %u volumes", t->name, t->rows, s->nr);
 	ret = layout_init(&t->layout, row_bytes, block);
-	return ret ? smartssd_fail(err, ret, "table '%s': rows of %u bytes in blocks of %u", t->name, row_bytes, block) : 0;
+	if (ret || !store_table_possible(t, s->nr))
+		return smartssd_fail(err, -EINVAL, "table '%s': %" PRIu64 " rows of %u bytes in blocks of %u: more than a store can have", t->name, t->rows, row_bytes,
+				     block);
+	return 0;
 }
 
+/* Whether @p goes on as @t from @identity. Whole spans of each shard are done, or all: else it is of a program that wrote in other pieces. */
 static bool same_import(const struct pending *p, const struct store_table *t, const char *identity)
 {
-	return !strcmp(p->identity, identity) && p->table.rows == t->rows && p->table.dim == t->dim && p->table.format == t->format && p->table.shards == t->shards &&
-	       (t->volume == UINT32_MAX || p->table.volume == t->volume) && p->table.layout.block == t->layout.block;
+	const struct store_table *have = &p->table;
+
+	return !strcmp(p->identity, identity) && have->rows == t->rows && have->dim == t->dim && have->format == t->format && have->shards == t->shards &&
+	       (t->volume == UINT32_MAX || have->volume == t->volume) && have->layout.block == t->layout.block &&
+	       (p->done == have->rows || p->done % ((uint64_t)t->layout.rows_per_span * t->shards) == 0);
 }
 
-/* To go on with what was interrupted, or to begin. */
-static int prepare(struct store *s, const struct store_import *import, struct pending *p, struct smartssd_error *err)
+/* With the lock held: what was interrupted goes. */
+static int forget(struct store *s, const char *name, struct smartssd_error *err)
 {
-	const struct pending *old;
-	struct pending stale;
-	bool forget = false;
+	struct pending *p = manifest_find_pending(&s->manifest, name), old;
 	int ret;
 
-	memset(p, 0, sizeof(*p));
-	ret = describe(s, import, &p->table, err);
+	if (!p)
+		return 0;
+	old = *p;
+	manifest_drop_pending(&s->manifest, name);
+	ret = store_commit(s, err);
 	if (ret)
-		return ret;
-	snprintf(p->identity, sizeof(p->identity), "%s", store_rows_identity(import->rows));
-	pthread_mutex_lock(&s->lock);
-	old = manifest_find_pending(&s->manifest, import->name);
-	if (!import->replace && manifest_find(&s->manifest, import->name)) {
-		ret = smartssd_fail(err, -EEXIST, "there is a table '%s' already: remove it first, or ask to replace it", import->name);
-	} else if (old && !import->restart && same_import(old, &p->table, p->identity)) {
-		*p = *old;
-	} else if (old && !import->restart && old->done) {
-		ret = smartssd_fail(err, -EBUSY, "an import of '%s' from another file, or in another form, stopped after %" PRIu64 " of %" PRIu64 " rows: go on with that, or ask to restart",
-				    import->name, old->done, old->table.rows);
-	} else {
-		if (p->table.volume == UINT32_MAX)
-			p->table.volume = emptiest(s);
-		forget = old;
-		if (old) {
-			stale = *old;
-			manifest_drop_pending(&s->manifest, import->name);
-			ret = store_commit(s, err);
-		}
-		if (!ret && forget)
-			store_drop_objects(s, &stale.table);
-	}
-	pthread_mutex_unlock(&s->lock);
-	/* Begun, but nothing was saved: its objects may not be there. */
-	if (!ret && old && !forget && !p->done) {
-		pthread_mutex_lock(&s->lock);
-		manifest_drop_pending(&s->manifest, import->name);
-		ret = store_commit(s, err);
-		if (!ret)
-			store_drop_objects(s, &p->table);
-		pthread_mutex_unlock(&s->lock);
-		p->crc = 0;
-	}
+		manifest_put_pending(&s->manifest, &old, NULL); /* there is room: it was there */
+	else
+		store_drop_objects(s, &old.table);
 	return ret;
+}
+
+/* To go on with what was interrupted, or to begin. With the lock held. */
+static int prepare(struct store *s, const struct store_import *import, struct pending *p, struct smartssd_error *err)
+{
+	const struct pending *old = manifest_find_pending(&s->manifest, import->name);
+	const struct store_table *there = manifest_find(&s->manifest, import->name);
+
+	if (there && !import->replace)
+		return smartssd_fail(err, -EEXIST, "there is a table '%s' already: remove it first, or ask to replace it", import->name);
+	if (!there && s->manifest.nr >= STORE_MAX_TABLES)
+		return smartssd_fail(err, -ENOSPC, "the store has %d tables, more it cannot have: remove one, or make another store", STORE_MAX_TABLES);
+	if (old && !import->restart) {
+		if (!same_import(old, &p->table, p->identity))
+			return smartssd_fail(err, -EBUSY, "an import of '%s' from another file%s%s, or in another form, stopped after %" PRIu64 " of %" PRIu64
+					     " rows: go on with that, or ask to restart", import->name, *old->path ? ", " : "", old->path, old->done,
+					     old->table.rows);
+		*p = *old;
+		return 0;
+	}
+	if (p->table.volume == UINT32_MAX)
+		p->table.volume = emptiest(s);
+	return forget(s, import->name, err);
 }
 
 static int copy_rows(const struct store_import *import, struct writer *w, const struct smartssd_progress *progress, struct smartssd_error *err)
 {
-	uint64_t rows = store_rows_count(import->rows), chunk = min_u64(writer_chunk(w), rows), nr, bad;
+	uint64_t rows = store_rows_count(import->rows), chunk = min_u64(writer_chunk(w), rows), nr;
 	uint32_t dim = store_rows_dim(import->rows);
 	float *values = calloc(chunk, dim * sizeof(float));
 	uint8_t *encoded = calloc(chunk, rowfmt_bytes(import->format, dim));
@@ -121,12 +121,9 @@ static int copy_rows(const struct store_import *import, struct writer *w, const 
 
 	while (!ret && writer_done(w) < rows) {
 		nr = min_u64(chunk, rows - writer_done(w));
-		ret = store_rows_read(import->rows, writer_done(w), nr, values, err);
-		if (!ret && !store_rows_fused(import->rows, import->format) && rowfmt_encode(import->format, dim, values, nr, encoded, &bad))
-			ret = smartssd_fail(err, -EDOM, "table '%s': row %" PRIu64 " has a number that is not finite, or that %s cannot hold", import->name, writer_done(w) + bad,
-					    rowfmt_name(import->format));
+		ret = store_rows_encode(import->rows, writer_done(w), nr, import->format, values, encoded, err);
 		if (!ret)
-			ret = writer_put(w, store_rows_fused(import->rows, import->format) ? store_rows_raw(import->rows) : encoded, nr, err);
+			ret = writer_put(w, encoded, nr, err);
 		if (!ret && now() - saved > SAVE_SECONDS) {
 			ret = writer_save(w, err);
 			saved = now();
@@ -134,23 +131,29 @@ static int copy_rows(const struct store_import *import, struct writer *w, const 
 		if (!ret && progress && progress->step(progress->ctx, writer_done(w), rows)) {
 			ret = writer_save(w, err);
 			if (!ret)
-				ret = smartssd_fail(err, -ECANCELED, "stopped after %" PRIu64 " of %" PRIu64 " rows; the same import again goes on there", writer_done(w), rows);
+				ret = smartssd_fail(err, -ECANCELED, "stopped after %" PRIu64 " of %" PRIu64 " rows; the same import again goes on there",
+						    writer_done(w), rows);
 		}
 	}
 	free(values);
 	free(encoded);
-	return ret;
+	/* What was read before somebody wrote to the file and after do not belong together. */
+	return ret ? ret : store_rows_unchanged(import->rows, err);
 }
 
-int store_import(struct store *s, const struct store_import *import, const struct smartssd_progress *progress, uint64_t *resumed, struct smartssd_error *err)
+static int run(struct store *s, const struct store_import *import, const struct smartssd_progress *progress, uint64_t *resumed, struct smartssd_error *err)
 {
+	struct pending p = { .done = 0 };
 	struct writer *w;
-	struct pending p;
-	int ret;
+	int ret = describe(s, import, &p.table, err);
 
-	if (!(s->flags & VOLUME_WRITE))
-		return smartssd_fail(err, -EBADF, "the store was opened for reading");
+	if (ret)
+		return ret;
+	snprintf(p.identity, sizeof(p.identity), "%s", store_rows_identity(import->rows));
+	snprintf(p.path, sizeof(p.path), "%s", store_rows_path(import->rows));
+	pthread_mutex_lock(&s->lock);
 	ret = prepare(s, import, &p, err);
+	pthread_mutex_unlock(&s->lock);
 	if (ret)
 		return ret;
 	if (resumed)
@@ -162,5 +165,23 @@ int store_import(struct store *s, const struct store_import *import, const struc
 	if (!ret)
 		ret = writer_commit(w, err);
 	writer_end(w);
+	/* Going on would end in the same way. */
+	if (ret == -EDOM || ret == -ESTALE) {
+		pthread_mutex_lock(&s->lock);
+		forget(s, import->name, NULL);
+		pthread_mutex_unlock(&s->lock);
+	}
+	return ret;
+}
+
+int store_import(struct store *s, const struct store_import *import, const struct smartssd_progress *progress, uint64_t *resumed, struct smartssd_error *err)
+{
+	struct claim claim;
+	int ret = store_claim(s, &claim, import->name, err);
+
+	if (ret)
+		return ret;
+	ret = run(s, import, progress, resumed, err);
+	store_unclaim(s, &claim);
 	return ret;
 }

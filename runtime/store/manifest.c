@@ -4,7 +4,9 @@
  *
  *   {"smartssd-store": 1, "next": 7, "volumes": [UUID, ...],
  *    "tables":  [{"name", "rows", "dim", "format", "block", "shards", "volume", "generation", "crc"}, ...],
- *    "imports": [{... the same, and "from", "done"}, ...]}
+ *    "imports": [{... the same, and "from", "path", "done"}, ...]}
+ *
+ * and that of a volume which is not the home: {"smartssd-store": 1, "home": UUID}
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -35,7 +37,14 @@ struct pending *manifest_find_pending(const struct manifest *m, const char *name
 	return NULL;
 }
 
-int manifest_put(struct manifest *m, const struct store_table *t)
+static int no_room(struct smartssd_error *err, int ret)
+{
+	if (ret == -ENOSPC)
+		return smartssd_fail(err, ret, "the store has %d tables, more it cannot have: remove one, or make another store", STORE_MAX_TABLES);
+	return smartssd_fail(err, ret, "manifest: out of memory");
+}
+
+int manifest_put(struct manifest *m, const struct store_table *t, struct smartssd_error *err)
 {
 	struct store_table *old = manifest_find(m, t->name);
 	uint32_t at;
@@ -44,8 +53,10 @@ int manifest_put(struct manifest *m, const struct store_table *t)
 		*old = *t;
 		return 0;
 	}
-	if (m->nr >= STORE_MAX_TABLES || smartssd_grow(&m->tables, &m->room, m->nr + 1, 16, sizeof(*m->tables)))
-		return -ENOMEM;
+	if (m->nr >= STORE_MAX_TABLES)
+		return no_room(err, -ENOSPC);
+	if (smartssd_grow(&m->tables, &m->room, m->nr + 1, 16, sizeof(*m->tables)))
+		return no_room(err, -ENOMEM);
 	for (at = m->nr; at > 0 && strcmp(m->tables[at - 1].name, t->name) > 0; at--)
 		m->tables[at] = m->tables[at - 1];
 	m->tables[at] = *t;
@@ -53,7 +64,7 @@ int manifest_put(struct manifest *m, const struct store_table *t)
 	return 0;
 }
 
-int manifest_put_pending(struct manifest *m, const struct pending *p)
+int manifest_put_pending(struct manifest *m, const struct pending *p, struct smartssd_error *err)
 {
 	struct pending *old = manifest_find_pending(m, p->table.name);
 
@@ -61,8 +72,10 @@ int manifest_put_pending(struct manifest *m, const struct pending *p)
 		*old = *p;
 		return 0;
 	}
-	if (m->nr_pending >= STORE_MAX_TABLES || smartssd_grow(&m->pending, &m->room_pending, m->nr_pending + 1, 4, sizeof(*m->pending)))
-		return -ENOMEM;
+	if (m->nr_pending >= STORE_MAX_TABLES)
+		return no_room(err, -ENOSPC);
+	if (smartssd_grow(&m->pending, &m->room_pending, m->nr_pending + 1, 4, sizeof(*m->pending)))
+		return no_room(err, -ENOMEM);
 	m->pending[m->nr_pending++] = *p;
 	return 0;
 }
@@ -81,6 +94,12 @@ void manifest_drop_pending(struct manifest *m, const char *name)
 
 	if (p)
 		memmove(p, p + 1, (size_t)(&m->pending[--m->nr_pending] - p) * sizeof(*p));
+}
+
+bool store_table_possible(const struct store_table *t, uint32_t volumes)
+{
+	return t->rows && t->rows <= TABLE_MAX_ROWS && (t->shards == 1 || t->shards == volumes) && rowfmt_bytes(t->format, t->dim) == t->layout.row_bytes &&
+	       layout_bytes(&t->layout, t->rows) <= UINT64_C(1) << 60;
 }
 
 /* ---- reading ---- */
@@ -108,7 +127,7 @@ static int parse_table(const json_t *from, uint32_t volumes, uint64_t next, stru
 	if (!ret && rowfmt_by_name(format, &t->format))
 		ret = smartssd_fail(err, -EBADMSG, "manifest: table '%s': format '%.20s' is not known", name, format);
 	if (!ret)
-		ret = number(from, "rows", UINT64_C(1) << 48, &t->rows, err);
+		ret = number(from, "rows", TABLE_MAX_ROWS, &t->rows, err);
 	if (!ret)
 		ret = number(from, "dim", ROWFMT_MAX_DIM, &dim, err);
 	if (!ret)
@@ -128,8 +147,7 @@ static int parse_table(const json_t *from, uint32_t volumes, uint64_t next, stru
 	t->shards = (uint32_t)shards;
 	t->volume = (uint32_t)volume;
 	t->crc = (uint32_t)crc;
-	if (!t->rows || (shards != 1 && shards != volumes) || !rowfmt_bytes(t->format, t->dim) || layout_init(&t->layout, rowfmt_bytes(t->format, t->dim), (uint32_t)block) ||
-	    layout_bytes(&t->layout, t->rows) > UINT64_C(1) << 60)
+	if (!rowfmt_bytes(t->format, t->dim) || layout_init(&t->layout, rowfmt_bytes(t->format, t->dim), (uint32_t)block) || !store_table_possible(t, volumes))
 		return smartssd_fail(err, -EBADMSG, "manifest: table '%s': rows, dim, block and shards make no sense together", name);
 	return 0;
 }
@@ -148,8 +166,9 @@ static int parse_tables(const json_t *root, struct manifest *m, struct smartssd_
 			return ret;
 		if (manifest_find(m, t.name))
 			return smartssd_fail(err, -EBADMSG, "manifest: two tables '%s'", t.name);
-		if (manifest_put(m, &t))
-			return smartssd_fail(err, -ENOMEM, "manifest: out of memory");
+		ret = manifest_put(m, &t, err);
+		if (ret)
+			return ret;
 	}
 	return 0;
 }
@@ -162,7 +181,7 @@ static int parse_imports(const json_t *root, struct manifest *m, struct smartssd
 		return smartssd_fail(err, -EBADMSG, "manifest: 'imports' is not a list of at most %d", STORE_MAX_TABLES);
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *from = json_array_get(list, i);
-		const char *identity = json_string_value(json_object_get(from, "from"));
+		const char *identity = json_string_value(json_object_get(from, "from")), *path = json_string_value(json_object_get(from, "path"));
 		struct pending p = { 0 };
 		int ret = parse_table(from, m->volumes, m->next_generation, &p.table, err);
 
@@ -173,12 +192,20 @@ static int parse_imports(const json_t *root, struct manifest *m, struct smartssd
 		if (!identity || strlen(identity) >= sizeof(p.identity) || manifest_find_pending(m, p.table.name))
 			return smartssd_fail(err, -EBADMSG, "manifest: import of '%s': no 'from', or two of them", p.table.name);
 		snprintf(p.identity, sizeof(p.identity), "%s", identity);
+		snprintf(p.path, sizeof(p.path), "%s", path ? path : "");
 		p.crc = p.table.crc;
 		p.table.crc = 0;
-		if (manifest_put_pending(m, &p))
-			return smartssd_fail(err, -ENOMEM, "manifest: out of memory");
+		/* One that had saved nothing: nobody can go on with it, so its objects are leftovers. */
+		ret = p.done ? manifest_put_pending(m, &p, err) : 0;
+		if (ret)
+			return ret;
 	}
 	return 0;
+}
+
+static bool is_uuid(const char *text)
+{
+	return text && strlen(text) == 36 && strspn(text, "0123456789abcdef-") == 36;
 }
 
 static int parse_volumes(const json_t *root, struct manifest *m, struct smartssd_error *err)
@@ -190,12 +217,35 @@ static int parse_volumes(const json_t *root, struct manifest *m, struct smartssd
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const char *uuid = json_string_value(json_array_get(list, i));
 
-		if (!uuid || strlen(uuid) != sizeof(m->uuid[0]) - 1)
+		if (!is_uuid(uuid))
 			return smartssd_fail(err, -EBADMSG, "manifest: volume %zu has no UUID", i);
 		memcpy(m->uuid[i], uuid, sizeof(m->uuid[0]));
 	}
 	m->volumes = (uint32_t)json_array_size(list);
 	return 0;
+}
+
+static int parse_member(const json_t *root, struct manifest *m, struct smartssd_error *err)
+{
+	const char *home = json_string_value(json_object_get(root, "home"));
+
+	if (!is_uuid(home))
+		return smartssd_fail(err, -EBADMSG, "manifest: 'home' is no UUID");
+	memcpy(m->home, home, sizeof(m->home));
+	return 0;
+}
+
+static int parse_home(const json_t *root, struct manifest *m, struct smartssd_error *err)
+{
+	int ret = number(root, "next", TABLE_MAX_GENERATION + 1, &m->next_generation, err);
+
+	if (!ret && !m->next_generation)
+		ret = smartssd_fail(err, -EBADMSG, "manifest: 'next' is 0");
+	if (!ret)
+		ret = parse_volumes(root, m, err);
+	if (!ret)
+		ret = parse_tables(root, m, err);
+	return ret ? ret : parse_imports(root, m, err);
 }
 
 int manifest_parse(const char *text, struct manifest *m, struct smartssd_error *err)
@@ -214,17 +264,10 @@ int manifest_parse(const char *text, struct manifest *m, struct smartssd_error *
 		return smartssd_fail(err, -EBADMSG, "manifest, line %d column %d: %s", where.line, where.column, where.text);
 	ret = number(root, "smartssd-store", UINT32_MAX, &version, err);
 	if (!ret && version != STORE_VERSION)
-		ret = smartssd_fail(err, -EPROTONOSUPPORT, "the store was written by another version of this program (store version %" PRIu64 ", this one knows %d)", version, STORE_VERSION);
+		ret = smartssd_fail(err, -EPROTONOSUPPORT, "the store was written by another version of this program (store version %" PRIu64
+				    ", this one knows %d)", version, STORE_VERSION);
 	if (!ret)
-		ret = number(root, "next", INT64_MAX, &m->next_generation, err);
-	if (!ret && !m->next_generation)
-		ret = smartssd_fail(err, -EBADMSG, "manifest: 'next' is 0");
-	if (!ret)
-		ret = parse_volumes(root, m, err);
-	if (!ret)
-		ret = parse_tables(root, m, err);
-	if (!ret)
-		ret = parse_imports(root, m, err);
+		ret = json_object_get(root, "home") ? parse_member(root, m, err) : parse_home(root, m, err);
 	json_decref(root);
 	if (ret)
 		manifest_free(m);
@@ -235,8 +278,9 @@ int manifest_parse(const char *text, struct manifest *m, struct smartssd_error *
 
 static json_t *print_table(const struct store_table *t, uint32_t crc)
 {
-	return json_pack("{ss sI si ss si si si sI sI}", "name", t->name, "rows", (json_int_t)t->rows, "dim", (int)t->dim, "format", rowfmt_name(t->format), "block", (int)t->layout.block,
-			 "shards", (int)t->shards, "volume", (int)t->volume, "generation", (json_int_t)t->generation, "crc", (json_int_t)crc);
+	return json_pack("{ss sI si ss si si si sI sI}", "name", t->name, "rows", (json_int_t)t->rows, "dim", (int)t->dim, "format", rowfmt_name(t->format),
+			 "block", (int)t->layout.block, "shards", (int)t->shards, "volume", (int)t->volume, "generation", (json_int_t)t->generation, "crc",
+			 (json_int_t)crc);
 }
 
 /* Takes @value. */
@@ -259,6 +303,7 @@ int manifest_print(const struct manifest *m, char **text, struct smartssd_error 
 		json_t *import = print_table(&p->table, p->crc);
 
 		bad |= json_object_set_new(import, "from", json_string(p->identity));
+		bad |= json_object_set_new(import, "path", json_string(p->path));
 		bad |= json_object_set_new(import, "done", json_integer((json_int_t)p->done));
 		bad |= append(imports, import);
 	}
@@ -270,4 +315,11 @@ int manifest_print(const struct manifest *m, char **text, struct smartssd_error 
 	*text = bad ? NULL : json_dumps(root, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
 	json_decref(root);
 	return *text ? 0 : smartssd_fail(err, -ENOMEM, "manifest: out of memory");
+}
+
+char *manifest_member(const char *home)
+{
+	char *text;
+
+	return asprintf(&text, "{\"smartssd-store\": %d, \"home\": \"%s\"}\n", STORE_VERSION, home) < 0 ? NULL : text;
 }

@@ -206,7 +206,7 @@ int trace_model_parse(const char *text, size_t bytes, const char *where, struct 
 
 int trace_model_load(const char *path, struct trace_model **out, struct smartssd_error *err)
 {
-	int ret = 0, fd = open(path, O_RDONLY | O_CLOEXEC);
+	int ret = 0, fd = smartssd_open_read(path);
 	char *text = NULL;
 	struct stat st;
 

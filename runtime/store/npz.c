@@ -94,7 +94,7 @@ int npz_open(const char *path, struct npz *out, struct smartssd_error *err)
 	struct stat st;
 	int ret;
 
-	*out = (struct npz){ .fd = open(path, O_RDONLY | O_CLOEXEC), .path = path };
+	*out = (struct npz){ .fd = smartssd_open_read(path), .path = path };
 	if (out->fd < 0)
 		return smartssd_fail(err, -errno, "%s: %s", path, strerror(errno));
 	if (fstat(out->fd, &st))

@@ -15,7 +15,8 @@ static const struct {
 } types[] = {
 	{ "F32", ST_F32, 4 },	{ "F16", ST_F16, 2 },	{ "BF16", ST_BF16, 2 }, { "U8", ST_U8, 1 },	{ "I8", ST_I8, 1 },
 	{ "I64", ST_I64, 8 },	{ "F64", ST_OTHER, 8 }, { "I32", ST_OTHER, 4 }, { "I16", ST_OTHER, 2 }, { "U16", ST_OTHER, 2 },
-	{ "U32", ST_OTHER, 4 }, { "U64", ST_OTHER, 8 }, { "BOOL", ST_OTHER, 1 },
+	{ "U32", ST_OTHER, 4 }, { "U64", ST_OTHER, 8 }, { "BOOL", ST_OTHER, 1 }, { "C64", ST_OTHER, 8 },
+	{ "F8_E4M3", ST_OTHER, 1 }, { "F8_E5M2", ST_OTHER, 1 }, { "F8_E8M0", ST_OTHER, 1 },
 };
 
 /* A non-negative JSON integer. */
@@ -160,7 +161,7 @@ int safetensors_open(const char *path, struct safetensors *out, int *fd, struct 
 	int ret;
 
 	memset(out, 0, sizeof(*out));
-	*fd = open(path, O_RDONLY | O_CLOEXEC);
+	*fd = smartssd_open_read(path);
 	if (*fd < 0 || fstat(*fd, &st))
 		ret = smartssd_fail(err, -errno, "%s: %s", path, strerror(errno));
 	else if (!S_ISREG(st.st_mode))

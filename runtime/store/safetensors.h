@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * .safetensors: u64 bytes of a JSON header, the header ({"name": {"dtype", "shape", "data_offsets"}, "__metadata__": ...}), data. Only the header is read here. Everything is
- * checked: sizes against shapes, places against the file, no overlap, no duplicate names (jansson).
+ * .safetensors: u64 bytes of a JSON header, the header ({"name": {"dtype", "shape", "data_offsets"}, "__metadata__": ...}), data. Only the header is
+ * read here. Everything is checked: sizes against shapes, places against the file, no overlap, no duplicate names (jansson).
  */
 #ifndef SMARTSSD_STORE_SAFETENSORS_H
 #define SMARTSSD_STORE_SAFETENSORS_H

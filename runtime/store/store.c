@@ -9,7 +9,8 @@ int store_check_name(const char *name, struct smartssd_error *err)
 	size_t length = strlen(name);
 
 	if (length == 0 || length >= STORE_NAME || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != length || name[0] == '-' || name[0] == '_')
-		return smartssd_fail(err, -EINVAL, "'%.60s' is no name for a table: 1 to %d of a-z, 0-9, '_' and '-', the first a letter or digit", name, STORE_NAME - 1);
+		return smartssd_fail(err, -EINVAL, "'%.60s' is no name for a table: 1 to %d of a-z, 0-9, '_' and '-', the first a letter or digit", name,
+				     STORE_NAME - 1);
 	return 0;
 }
 
@@ -51,6 +52,11 @@ void store_drop_objects(struct store *s, const struct store_table *t)
 		}
 }
 
+static uint32_t text_crc(const char *text)
+{
+	return rowfmt_crc32c(0, text, strlen(text));
+}
+
 int store_commit(struct store *s, struct smartssd_error *err)
 {
 	char *text;
@@ -63,85 +69,146 @@ int store_commit(struct store *s, struct smartssd_error *err)
 	free(text);
 	if (!ret) {
 		/* Which generation it became is for the volume to say. */
-		if (!volume_load(s->volumes[0], &text, &s->seen, NULL))
+		if (!volume_load(s->volumes[0], &text, &s->seen, NULL)) {
+			s->seen_crc = text_crc(text);
 			free(text);
+		}
 	}
 	return ret;
 }
 
-static bool named(const struct store *s, uint32_t volume, const struct store_table *t, const char *name)
+int store_claim(struct store *s, struct claim *c, const char *name, struct smartssd_error *err)
 {
-	char want[VOLUME_NAME];
+	struct claim *other;
 
-	for (uint32_t shard = 0; shard < t->shards; shard++)
-		for (enum part part = 0; part < PARTS && shard_volume(s, t, shard) == volume; part++) {
-			part_name(t, shard, part, want);
-			if (!strcmp(want, name))
-				return true;
-		}
-	return false;
-}
-
-/* Objects that nobody names are what an interrupted change left behind. */
-static int drop_leftovers(struct store *s, struct smartssd_error *err)
-{
-	char(*names)[VOLUME_NAME];
-	uint32_t nr;
-
-	for (uint32_t v = 0; v < s->nr; v++) {
-		int ret = volume_list_objects(s->volumes[v], &names, &nr, err);
-
-		if (ret)
-			return ret;
-		for (uint32_t i = 0; i < nr; i++) {
-			bool used = false;
-
-			for (uint32_t k = 0; k < s->manifest.nr && !used; k++)
-				used = named(s, v, &s->manifest.tables[k], names[i]);
-			for (uint32_t k = 0; k < s->manifest.nr_pending && !used; k++)
-				used = named(s, v, &s->manifest.pending[k].table, names[i]);
-			if (!used)
-				volume_remove_object(s->volumes[v], names[i], NULL);
-		}
-		free(names);
+	if (!(s->flags & VOLUME_WRITE))
+		return smartssd_fail(err, -EBADF, "the store was opened for reading");
+	pthread_mutex_lock(&s->lock);
+	for (other = s->claims; other && strcmp(other->name, name); other = other->next)
+		;
+	if (!other) {
+		*c = (struct claim){ name, s->claims };
+		s->claims = c;
 	}
-	return 0;
+	pthread_mutex_unlock(&s->lock);
+	return other ? smartssd_fail(err, -EBUSY, "another thread imports, compacts or removes '%.60s': wait until that has ended", name) : 0;
 }
 
-/* The volumes that the manifest knows, in that order; of a new store, these. */
-static int check_volumes(struct store *s, struct smartssd_error *err)
+void store_unclaim(struct store *s, struct claim *c)
 {
-	struct manifest *m = &s->manifest;
+	struct claim **at;
 
-	if (!m->volumes) {
-		if (!(s->flags & VOLUME_WRITE))
-			return smartssd_fail(err, -ENOENT, "%s: no store yet: import a table", volume_path(s->volumes[0]));
-		m->volumes = s->nr;
-		for (uint32_t i = 0; i < s->nr; i++)
-			memcpy(m->uuid[i], volume_uuid(s->volumes[i]), sizeof(m->uuid[i]));
-		return store_commit(s, err);
-	}
-	if (m->volumes != s->nr)
-		return smartssd_fail(err, -EXDEV, "the store at %s has %u volumes, %u are named: name all, separated by commas, in the order in which it was made", volume_path(s->volumes[0]),
-				     m->volumes, s->nr);
-	for (uint32_t i = 0; i < s->nr; i++)
-		if (strcmp(m->uuid[i], volume_uuid(s->volumes[i])))
-			return smartssd_fail(err, -EXDEV, "%s is volume %s, the store at %s has %s in its place", volume_path(s->volumes[i]), volume_uuid(s->volumes[i]),
-					     volume_path(s->volumes[0]), m->uuid[i]);
-	return 0;
+	pthread_mutex_lock(&s->lock);
+	for (at = &s->claims; *at != c; at = &(*at)->next)
+		;
+	*at = c->next;
+	pthread_mutex_unlock(&s->lock);
 }
 
-static int load_manifest(struct store *s, struct smartssd_error *err)
+/* ---- which volumes ---- */
+
+/* What the text of a volume that is not the home says: "" when it says nothing. -EXDEV: it is a home itself. */
+static int member_of(struct store *s, uint32_t i, char home[37], struct smartssd_error *err)
 {
 	uint64_t generation;
 	struct manifest m;
+	char *text;
+	int ret = volume_load(s->volumes[i], &text, &generation, err);
+
+	if (ret)
+		return ret;
+	ret = manifest_parse(text, &m, err);
+	free(text);
+	if (ret)
+		return ret;
+	memcpy(home, m.home, sizeof(m.home));
+	ret = m.volumes ? smartssd_fail(err, -EXDEV, "%s is the home of another store: name it first, or name another volume here",
+					volume_path(s->volumes[i])) : 0;
+	manifest_free(&m);
+	return ret;
+}
+
+/* Volume @i > 0 is of this store. What no store has yet becomes so. */
+static int join(struct store *s, uint32_t i, struct smartssd_error *err)
+{
+	const char *uuid = volume_uuid(s->volumes[0]);
+	char home[37], *text;
+	int ret = member_of(s, i, home, err);
+
+	if (ret || !strcmp(home, uuid))
+		return ret;
+	if (*home)
+		return smartssd_fail(err, -EXDEV, "%s is of another store, whose home is volume %s: name another volume here", volume_path(s->volumes[i]), home);
+	text = manifest_member(uuid);
+	ret = text ? volume_save(s->volumes[i], text, err) : smartssd_fail(err, -ENOMEM, "store: out of memory");
+	free(text);
+	return ret;
+}
+
+/* A new store is made of volumes that nobody needs. That it has no manifest does not say so: its store's home may be another one. */
+static int check_unused(struct store *s, uint32_t i, struct smartssd_error *err)
+{
+	char(*names)[VOLUME_NAME];
+	uint32_t nr;
+	int ret = volume_list_objects(s->volumes[i], &names, &nr, err);
+
+	if (!ret && nr)
+		ret = smartssd_fail(err, -EXDEV, "%s has objects of another store (%s): name that one's home first and all of its volumes, or another volume here",
+				    volume_path(s->volumes[i]), names[0]);
+	free(names);
+	return ret;
+}
+
+static int make_store(struct store *s, struct smartssd_error *err)
+{
+	struct manifest *m = &s->manifest;
+	int ret = 0;
+
+	if (!(s->flags & VOLUME_WRITE))
+		return smartssd_fail(err, -ENOENT, "%s: no store yet: import a table", volume_path(s->volumes[0]));
+	for (uint32_t i = 0; i < s->nr && !ret; i++)
+		ret = check_unused(s, i, err);
+	for (uint32_t i = 1; i < s->nr && !ret; i++)
+		ret = join(s, i, err);
+	if (ret)
+		return ret;
+	m->volumes = s->nr;
+	for (uint32_t i = 0; i < s->nr; i++)
+		memcpy(m->uuid[i], volume_uuid(s->volumes[i]), sizeof(m->uuid[i]));
+	return store_commit(s, err);
+}
+
+/* They are those that the manifest names, in that order. */
+static int check_volumes(const struct store *s, const struct manifest *m, struct smartssd_error *err)
+{
+	const char *home = volume_path(s->volumes[0]);
+
+	if (*m->home)
+		return smartssd_fail(err, -EXDEV, "%s is not the first volume of its store, but of the one whose home is volume %s: name that one first, then "
+				     "the others in the order in which the store was made", home, m->home);
+	if (m->volumes && m->volumes != s->nr)
+		return smartssd_fail(err, -EXDEV, "the store at %s has %u volumes, %u are named: name all, separated by commas, in the order in which it was made",
+				     home, m->volumes, s->nr);
+	for (uint32_t i = 0; i < m->volumes; i++)
+		if (strcmp(m->uuid[i], volume_uuid(s->volumes[i])))
+			return smartssd_fail(err, -EXDEV, "%s is volume %s, the store at %s has %s in its place", volume_path(s->volumes[i]),
+					     volume_uuid(s->volumes[i]), home, m->uuid[i]);
+	return 0;
+}
+
+int store_load(struct store *s, struct smartssd_error *err)
+{
+	uint64_t generation;
+	struct manifest m;
+	uint32_t crc;
 	char *text;
 	int ret;
 
 	ret = volume_load(s->volumes[0], &text, &generation, err);
 	if (ret)
 		return ret;
-	if (s->manifest.volumes && generation == s->seen) {
+	crc = text_crc(text);
+	if (s->manifest.volumes && generation == s->seen && crc == s->seen_crc) {
 		free(text);
 		return 0;
 	}
@@ -149,9 +216,15 @@ static int load_manifest(struct store *s, struct smartssd_error *err)
 	free(text);
 	if (ret)
 		return ret;
+	ret = check_volumes(s, &m, err);
+	if (ret) {
+		manifest_free(&m);
+		return ret;
+	}
 	manifest_free(&s->manifest);
 	s->manifest = m;
 	s->seen = generation;
+	s->seen_crc = crc;
 	return 1;
 }
 
@@ -164,8 +237,10 @@ static int open_volumes(struct store *s, const char *spec, struct smartssd_error
 
 		if (!path)
 			return smartssd_fail(err, -ENOMEM, "store: out of memory");
-		if (s->nr == STORE_MAX_VOLUMES || !length)
-			ret = smartssd_fail(err, -EINVAL, length ? "a store has at most %d volumes" : "an empty name among the volumes (at most %d, separated by commas)", STORE_MAX_VOLUMES);
+		if (s->nr == STORE_MAX_VOLUMES)
+			ret = smartssd_fail(err, -EINVAL, "a store has at most %d volumes", STORE_MAX_VOLUMES);
+		else if (!length)
+			ret = smartssd_fail(err, -EINVAL, "an empty name among the volumes (at most %d, separated by commas)", STORE_MAX_VOLUMES);
 		else
 			ret = volume_open(path, s->flags, &s->volumes[s->nr], err);
 		free(path);
@@ -176,6 +251,16 @@ static int open_volumes(struct store *s, const char *spec, struct smartssd_error
 			return 0;
 		spec += length + 1;
 	}
+}
+
+/* For a writer: what was cut short goes, and each volume knows whose it is. */
+static int mend(struct store *s, struct smartssd_error *err)
+{
+	int ret = s->manifest.volumes ? 0 : make_store(s, err);
+
+	for (uint32_t i = 1; i < s->nr && !ret; i++)
+		ret = join(s, i, err);
+	return ret ? ret : store_drop_leftovers(s, err);
 }
 
 int store_open(const char *spec, unsigned int flags, struct store **out, struct smartssd_error *err)
@@ -190,11 +275,14 @@ int store_open(const char *spec, unsigned int flags, struct store **out, struct 
 	s->flags = flags;
 	ret = open_volumes(s, spec, err);
 	if (!ret)
-		ret = load_manifest(s, err);
-	if (ret >= 0)
-		ret = check_volumes(s, err);
-	if (!ret && flags & VOLUME_WRITE)
-		ret = drop_leftovers(s, err);
+		ret = store_load(s, err);
+	if (ret >= 0) {
+		ret = 0;
+		if (flags & VOLUME_WRITE)
+			ret = mend(s, err);
+		else if (!s->manifest.volumes)
+			ret = smartssd_fail(err, -ENOENT, "%s: no store yet: import a table", volume_path(s->volumes[0]));
+	}
 	if (ret) {
 		store_close(s);
 		return ret;
@@ -229,10 +317,12 @@ int store_refresh(struct store *s, struct smartssd_error *err)
 	int ret;
 
 	pthread_mutex_lock(&s->lock);
-	ret = load_manifest(s, err);
+	ret = store_load(s, err);
 	pthread_mutex_unlock(&s->lock);
 	return ret;
 }
+
+/* ---- what is there ---- */
 
 int store_list(struct store *s, struct store_table **tables, uint32_t *nr, struct smartssd_error *err)
 {
@@ -249,35 +339,84 @@ int store_list(struct store *s, struct store_table **tables, uint32_t *nr, struc
 	return ret;
 }
 
-int store_remove(struct store *s, const char *name, struct smartssd_error *err)
+int store_list_imports(struct store *s, struct store_unfinished **imports, uint32_t *nr, struct smartssd_error *err)
 {
-	struct store_table *t, old;
-	struct pending *p, begun;
-	bool table, import;
+	int ret = 0;
+
+	pthread_mutex_lock(&s->lock);
+	*nr = s->manifest.nr_pending;
+	*imports = calloc(*nr + 1, sizeof(**imports));
+	if (!*imports)
+		ret = smartssd_fail(err, -ENOMEM, "store: out of memory");
+	for (uint32_t i = 0; i < *nr && !ret; i++) {
+		const struct pending *p = &s->manifest.pending[i];
+
+		(*imports)[i].table = p->table;
+		(*imports)[i].done = p->done;
+		memcpy((*imports)[i].path, p->path, sizeof(p->path));
+	}
+	pthread_mutex_unlock(&s->lock);
+	return ret;
+}
+
+/* With the lock held. Either may be NULL: it stays. */
+static int forget(struct store *s, const struct store_table *t, const struct pending *p, struct smartssd_error *err)
+{
+	struct store_table table;
+	struct pending import;
 	int ret;
 
-	if (!(s->flags & VOLUME_WRITE))
-		return smartssd_fail(err, -EBADF, "the store was opened for reading");
+	/* Dropped from where they are. */
+	if (t)
+		table = *t;
+	if (p)
+		import = *p;
+	if (t)
+		manifest_drop(&s->manifest, table.name);
+	if (p)
+		manifest_drop_pending(&s->manifest, import.table.name);
+	ret = store_commit(s, err);
+	if (ret && t)
+		manifest_put(&s->manifest, &table, NULL); /* there is room: it was there */
+	if (ret && p)
+		manifest_put_pending(&s->manifest, &import, NULL);
+	if (!ret && t)
+		store_drop_objects(s, &table);
+	if (!ret && p)
+		store_drop_objects(s, &import.table);
+	return ret;
+}
+
+int store_remove(struct store *s, const char *name, struct smartssd_error *err)
+{
+	const struct store_table *t;
+	const struct pending *p;
+	struct claim claim;
+	int ret = store_claim(s, &claim, name, err);
+
+	if (ret)
+		return ret;
 	pthread_mutex_lock(&s->lock);
 	t = manifest_find(&s->manifest, name);
 	p = manifest_find_pending(&s->manifest, name);
-	table = t;
-	import = p;
-	if (t)
-		old = *t;
-	if (p)
-		begun = *p;
-	manifest_drop(&s->manifest, name);
-	manifest_drop_pending(&s->manifest, name);
-	ret = table || import ? store_commit(s, err) : smartssd_fail(err, -ENOENT, "no table '%.60s' in the store", name);
-	if (ret && table)
-		manifest_put(&s->manifest, &old); /* there is room: it was there */
-	if (ret && import)
-		manifest_put_pending(&s->manifest, &begun);
-	if (!ret && table)
-		store_drop_objects(s, &old);
-	if (!ret && import)
-		store_drop_objects(s, &begun.table);
+	ret = t || p ? forget(s, t, p, err) : smartssd_fail(err, -ENOENT, "no table '%.60s' in the store, nor an interrupted import of it", name);
 	pthread_mutex_unlock(&s->lock);
+	store_unclaim(s, &claim);
+	return ret;
+}
+
+int store_forget_import(struct store *s, const char *name, struct smartssd_error *err)
+{
+	const struct pending *p;
+	struct claim claim;
+	int ret = store_claim(s, &claim, name, err);
+
+	if (ret)
+		return ret;
+	pthread_mutex_lock(&s->lock);
+	p = manifest_find_pending(&s->manifest, name);
+	ret = p ? forget(s, NULL, p, err) : smartssd_fail(err, -ENOENT, "no import of '%.60s' was interrupted", name);
+	pthread_mutex_unlock(&s->lock);
+	store_unclaim(s, &claim);
 	return ret;
 }

@@ -16,8 +16,9 @@ static int check_header(const struct table *t, uint32_t shard, struct smartssd_e
 		return smartssd_fail(err, ret, "table '%s', shard %u on %s: %s", info->name, shard, path, strerror(-ret));
 	if (memcmp(h.magic, ROWS_MAGIC, sizeof(h.magic)) || h.crc != rowfmt_crc32c(0, &h, offsetof(struct rows_header, crc)))
 		return smartssd_fail(err, -EBADMSG, "table '%s', shard %u on %s: its header is damaged", info->name, shard, path);
-	if (h.version != STORE_VERSION || h.format != info->format || h.rows != shard_rows(info, shard) || h.generation != info->generation || h.dim != info->dim ||
-	    h.row_bytes != info->layout.row_bytes || h.block != info->layout.block || h.shard != shard || h.shards != info->shards || strncmp(h.name, info->name, sizeof(h.name)))
+	if (h.version != STORE_VERSION || h.format != info->format || h.rows != shard_rows(info, shard) || h.generation != info->generation ||
+	    h.dim != info->dim || h.row_bytes != info->layout.row_bytes || h.block != info->layout.block || h.shard != shard || h.shards != info->shards ||
+	    strncmp(h.name, info->name, sizeof(h.name)))
 		return smartssd_fail(err, -EBADMSG, "table '%s', shard %u on %s: its header says something else than the manifest", info->name, shard, path);
 	return 0;
 }
@@ -29,7 +30,8 @@ int shard_failed(const struct table *t, uint32_t shard, int ret, struct smartssd
 	if (!err)
 		return ret;
 	why = *err;
-	return smartssd_fail(err, ret, "table '%s', shard %u on %s: %s", t->info.name, shard, volume_path(t->store->volumes[shard_volume(t->store, &t->info, shard)]), why.text);
+	return smartssd_fail(err, ret, "table '%s', shard %u on %s: %s", t->info.name, shard,
+			     volume_path(t->store->volumes[shard_volume(t->store, &t->info, shard)]), why.text);
 }
 
 static int open_shard(struct table *t, uint32_t shard, struct smartssd_error *err)
@@ -38,7 +40,6 @@ static int open_shard(struct table *t, uint32_t shard, struct smartssd_error *er
 	struct volume *v = s->volumes[shard_volume(s, &t->info, shard)];
 	struct shard *sh = &t->shards[shard];
 	char name[VOLUME_NAME];
-
 	int ret;
 
 	for (enum part part = 0; part < PARTS; part++) {
@@ -49,7 +50,8 @@ static int open_shard(struct table *t, uint32_t shard, struct smartssd_error *er
 		if (ret)
 			return ret;
 		if (sh->object[part].bytes < want)
-			return smartssd_fail(err, -EBADMSG, "table '%s': %s on %s was cut short: %" PRIu64 " bytes of %" PRIu64, t->info.name, name, volume_path(v), sh->object[part].bytes, want);
+			return smartssd_fail(err, -EBADMSG, "table '%s': %s on %s was cut short: %" PRIu64 " bytes of %" PRIu64, t->info.name, name,
+					     volume_path(v), sh->object[part].bytes, want);
 	}
 	ret = check_header(t, shard, err);
 	if (ret)
@@ -111,26 +113,31 @@ static int open_new(struct store *s, const struct store_table *info, struct tabl
 	return 0;
 }
 
+/* As the manifest in memory says. With the store's lock held. */
+static int open_known(struct store *s, const char *name, struct table **out, struct smartssd_error *err)
+{
+	const struct store_table *info = manifest_find(&s->manifest, name);
+
+	if (!info)
+		return no_table(s, name, err);
+	for (*out = s->open; *out; *out = (*out)->next)
+		if (!strcmp((*out)->info.name, name) && (*out)->info.generation == info->generation)
+			return 0;
+	return open_new(s, info, out, err);
+}
+
 int table_open(struct store *s, const char *name, struct table **out, struct smartssd_error *err)
 {
-	const struct store_table *info;
-	struct table *t = NULL;
 	int ret;
 
 	*out = NULL;
 	pthread_mutex_lock(&s->lock);
-	info = manifest_find(&s->manifest, name);
-	if (info)
-		for (t = s->open; t && (strcmp(t->info.name, name) || t->info.generation != info->generation); t = t->next)
-			;
-	if (!info)
-		ret = no_table(s, name, err);
-	else
-		ret = t ? 0 : open_new(s, info, &t, err);
-	if (!ret) {
-		t->refs++;
-		*out = t;
-	}
+	/* A writer elsewhere may have replaced it, and removed what the old manifest names, since that was read. */
+	do
+		ret = open_known(s, name, out, err);
+	while (ret && store_load(s, NULL) > 0);
+	if (!ret)
+		(*out)->refs++;
 	pthread_mutex_unlock(&s->lock);
 	return ret;
 }
@@ -184,18 +191,12 @@ uint64_t table_updated(const struct table *t)
 
 void table_where(const struct table *t, uint32_t shard, const uint64_t *rows, uint64_t nr, uint64_t *at)
 {
-	const struct delta *d = t->shards[shard].delta;
-
 	for (uint64_t i = 0; i < nr; i++)
-		at[i] = ROWS_HEADER + layout_at(&t->info.layout, rows[i]);
-	if (!delta_count(d))
-		return;
-	for (uint64_t i = 0; i < nr; i++) {
-		uint64_t newer = delta_find(d, rows[i]);
-
-		if (newer != UINT64_MAX)
-			at[i] = newer | TABLE_IN_DELTA;
-	}
+		at[i] = UINT64_MAX;
+	/* All of one moment: of an update that is under way, all rows or none. */
+	delta_find_many(t->shards[shard].delta, rows, nr, at);
+	for (uint64_t i = 0; i < nr; i++)
+		at[i] = at[i] == UINT64_MAX ? ROWS_HEADER + layout_at(&t->info.layout, rows[i]) : at[i] | TABLE_IN_DELTA;
 }
 
 int table_read_row(struct table *t, uint64_t row, float *out, struct smartssd_error *err)
@@ -258,7 +259,8 @@ static int encode_fresh(const struct table *t, const int64_t *indices, uint64_t 
 		return smartssd_fail(err, -ENOMEM, "store: out of memory");
 	for (uint64_t i = 0; i < nr; i++) {
 		if (indices[i] < 0 || (uint64_t)indices[i] >= info->rows)
-			return smartssd_fail(err, -ERANGE, "table '%s': index %" PRId64 " at position %" PRIu64 "; it has %" PRIu64 " rows", info->name, indices[i], i, info->rows);
+			return smartssd_fail(err, -ERANGE, "table '%s': index %" PRId64 " at position %" PRIu64 "; it has %" PRIu64 " rows", info->name,
+					     indices[i], i, info->rows);
 		f->first[layout_shard((uint64_t)indices[i], info->shards) + 1]++;
 	}
 	for (uint32_t shard = 0; shard < info->shards; shard++) {
@@ -270,8 +272,8 @@ static int encode_fresh(const struct table *t, const int64_t *indices, uint64_t 
 
 		f->row[at] = layout_shard_row((uint64_t)indices[i], info->shards);
 		if (rowfmt_encode(info->format, info->dim, rows + i * info->dim, 1, f->data + at * info->layout.row_bytes, &bad))
-			return smartssd_fail(err, -EDOM, "table '%s': the new row %" PRId64 " (position %" PRIu64 ") has a number that is not finite, or that %s cannot hold", info->name, indices[i],
-					     i, rowfmt_name(info->format));
+			return smartssd_fail(err, -EDOM, "table '%s': the new row %" PRId64 " (position %" PRIu64 ") has a number that is not finite, or that %s "
+					     "cannot hold", info->name, indices[i], i, rowfmt_name(info->format));
 	}
 	return 0;
 }
@@ -289,7 +291,8 @@ static int append_fresh(struct table *t, const struct fresh *f, struct smartssd_
 	for (uint32_t shard = 0; shard < t->info.shards && !ret; shard++) {
 		uint64_t first = f->first[shard];
 
-		ret = delta_append(t->shards[shard].delta, f->row + first, f->first[shard + 1] - first, f->data + first * t->info.layout.row_bytes, err);
+		ret = delta_append(t->shards[shard].delta, f->row + first, f->first[shard + 1] - first, f->data + first * t->info.layout.row_bytes,
+				   err);
 		if (ret)
 			shard_failed(t, shard, ret, err);
 	}
@@ -324,9 +327,7 @@ int table_refresh(struct table *t, struct smartssd_error *err)
 	if (is_stale(t))
 		return smartssd_fail(err, -ESTALE, "table '%s' was written anew or removed: open it again", t->info.name);
 	for (uint32_t shard = 0; shard < t->info.shards; shard++) {
-		pthread_mutex_lock(&t->lock);
 		ret = delta_refresh(t->shards[shard].delta, err);
-		pthread_mutex_unlock(&t->lock);
 		if (ret < 0)
 			return shard_failed(t, shard, ret, err);
 		any |= ret;

@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Every row of a table, read from end to end: against its CRC, or into a new generation. */
+/* Every row of a table, read from end to end, against its CRC; all CRCs against the manifest; updates against theirs. */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "store_impl.h"
 
-#define PIECE_BYTES (4u << 20)
+#define STRETCH_BYTES (4u << 20)
+#define STRETCH_ROWS  65536 /* and at most so many: of a round, the CRCs of all shards are kept */
+#define READERS	    4	  /* stretches that are read at once, while others are checked: of different drives where there are several */
 
-/* A piece of one shard: whole spans and their CRCs. */
-struct piece {
-	uint8_t *spans;
-	uint32_t *crcs;
-	uint64_t rows; /* most */
-};
-
-static int piece_make(struct piece *p, const struct layout *l, struct smartssd_error *err)
+int stretch_make(struct stretch *p, const struct layout *l, struct smartssd_error *err)
 {
-	uint64_t spans = max_u64(PIECE_BYTES / l->span, 1);
+	uint64_t spans = max_u64(min_u64(STRETCH_BYTES / l->span, STRETCH_ROWS / l->rows_per_span), 1);
 
 	p->rows = spans * l->rows_per_span;
 	p->spans = span_buffer(l, spans);
@@ -24,14 +19,13 @@ static int piece_make(struct piece *p, const struct layout *l, struct smartssd_e
 	return p->spans && p->crcs ? 0 : smartssd_fail(err, -ENOMEM, "store: out of memory");
 }
 
-static void piece_free(struct piece *p)
+void stretch_free(struct stretch *p)
 {
 	free(p->spans);
 	free(p->crcs);
 }
 
-/* Rows [first, first + nr) of @shard, each against its CRC. */
-static int piece_read(struct table *t, uint32_t shard, uint64_t first, uint64_t nr, struct piece *p, struct smartssd_error *err)
+int stretch_read(const struct table *t, uint32_t shard, uint64_t first, uint64_t nr, struct stretch *p, uint64_t *row, struct smartssd_error *err)
 {
 	const struct store_table *info = &t->info;
 	const struct layout *l = &info->layout;
@@ -39,142 +33,144 @@ static int piece_read(struct table *t, uint32_t shard, uint64_t first, uint64_t 
 	struct shard *sh = &t->shards[shard];
 	int ret = volume_pread(&sh->object[PART_ROWS], p->spans, layout_bytes(l, nr), ROWS_HEADER + layout_at(l, first));
 
+	*row = first * info->shards + shard;
 	if (!ret)
 		ret = volume_pread(&sh->object[PART_CRC], p->crcs, nr * sizeof(*p->crcs), ROWS_HEADER + first * sizeof(*p->crcs));
 	if (ret)
-		return smartssd_fail(err, ret, "table '%s', rows from %" PRIu64 " on, on %s: %s", info->name, first * info->shards + shard, path, strerror(-ret));
-	for (uint64_t i = 0; i < nr; i++) {
-		uint64_t row = (first + i) * info->shards + shard;
+		return smartssd_fail(err, ret, "table '%s', rows from %" PRIu64 " on, on %s: %s", info->name, *row, path, strerror(-ret));
+	for (uint64_t i = 0; i < nr; i++, *row += info->shards)
+		if (row_crc(p->spans + layout_at(l, i), l->row_bytes, *row) != p->crcs[i])
+			return smartssd_fail(err, -EBADMSG, "table '%s', row %" PRIu64 " on %s: its bytes are not those that were imported (CRC)", info->name, *row,
+					     path);
+	return 0;
+}
 
-		if (row_crc(p->spans + layout_at(l, i), l->row_bytes, row) != p->crcs[i])
-			return smartssd_fail(err, -EBADMSG, "table '%s', row %" PRIu64 " on %s: its bytes are not those that were imported (CRC)", info->name, row, path);
+/* One of those that read at once: every READERS-th stretch of a round from @number on. */
+struct reader {
+	struct round *round;
+	uint32_t number;
+	struct stretch stretch;
+	pthread_t thread;
+	bool started;
+	int ret;
+	uint64_t row; /* of the error */
+	struct smartssd_error err;
+};
+
+/* The same rows of each shard: @each stretches of it. */
+struct round {
+	const struct table *table;
+	uint64_t first; /* of each shard */
+	uint64_t most;	/* rows of a stretch */
+	uint32_t each;
+	uint32_t *crcs; /* in the order of the table */
+};
+
+static void *read_stretches(void *ctx)
+{
+	struct reader *r = ctx;
+	const struct round *round = r->round;
+	const struct store_table *info = &round->table->info;
+
+	r->ret = 0;
+	for (uint32_t at = r->number; at < info->shards * round->each && !r->ret; at += READERS) {
+		uint32_t shard = at % info->shards;
+		uint64_t skip = at / info->shards * round->most, first = round->first + skip, rows = shard_rows(info, shard);
+		uint64_t nr = rows > first ? min_u64(round->most, rows - first) : 0;
+
+		r->ret = nr ? stretch_read(round->table, shard, first, nr, &r->stretch, &r->row, &r->err) : 0;
+		for (uint64_t i = 0; i < nr && !r->ret; i++)
+			round->crcs[(skip + i) * info->shards + shard] = r->stretch.crcs[i];
+	}
+	return NULL;
+}
+
+/* All shards' next rows: checked, their CRCs in round->crcs. */
+static int read_round(struct reader *readers, struct smartssd_error *err)
+{
+	const struct reader *bad = NULL;
+
+	/* What gets no thread is read by this one. */
+	for (uint32_t i = 1; i < READERS; i++)
+		readers[i].started = !pthread_create(&readers[i].thread, NULL, read_stretches, &readers[i]);
+	read_stretches(&readers[0]);
+	for (uint32_t i = 1; i < READERS; i++)
+		if (readers[i].started)
+			pthread_join(readers[i].thread, NULL);
+		else
+			read_stretches(&readers[i]);
+	for (uint32_t i = 0; i < READERS; i++)
+		if (readers[i].ret && (!bad || readers[i].row < bad->row))
+			bad = &readers[i];
+	if (bad && err)
+		*err = bad->err;
+	return bad ? bad->ret : 0;
+}
+
+static int verify_rows(const struct table *t, struct round *round, struct reader *readers, const struct smartssd_progress *progress, struct smartssd_error *err)
+{
+	const struct store_table *info = &t->info;
+	uint32_t crc = 0;
+
+	for (uint64_t done = 0, nr; done < info->rows; done += nr, round->first += round->most * round->each) {
+		int ret = read_round(readers, err);
+
+		if (ret)
+			return ret;
+		nr = min_u64(round->most * round->each * info->shards, info->rows - done);
+		crc = rowfmt_crc32c(crc, round->crcs, nr * sizeof(*round->crcs));
+		if (progress && progress->step(progress->ctx, done + nr, info->rows))
+			return smartssd_fail(err, -ECANCELED, "stopped after %" PRIu64 " of %" PRIu64 " rows", done + nr, info->rows);
+	}
+	if (crc != info->crc)
+		return smartssd_fail(err, -EBADMSG, "table '%s': rows and their CRCs agree, but are not those of the manifest (%08x, not %08x)", info->name, crc,
+				     info->crc);
+	return 0;
+}
+
+int table_verify_deltas(const struct table *t, struct smartssd_error *err)
+{
+	for (uint32_t shard = 0; shard < t->info.shards; shard++) {
+		int ret = delta_verify(t->shards[shard].delta, err);
+
+		if (ret)
+			return shard_failed(t, shard, ret, err);
 	}
 	return 0;
+}
+
+static int verify(const struct table *t, const struct smartssd_progress *progress, struct smartssd_error *err)
+{
+	struct round round = { .table = t, .each = (uint32_t)div_up(READERS, t->info.shards) };
+	struct reader readers[READERS] = { 0 };
+	int ret = 0;
+
+	for (uint32_t i = 0; i < READERS && !ret; i++) {
+		readers[i].round = &round;
+		readers[i].number = i;
+		ret = stretch_make(&readers[i].stretch, &t->info.layout, err);
+	}
+	round.most = readers[0].stretch.rows;
+	if (!ret && !(round.crcs = calloc(round.most * round.each * t->info.shards, sizeof(*round.crcs))))
+		ret = smartssd_fail(err, -ENOMEM, "store: out of memory");
+	if (!ret)
+		ret = verify_rows(t, &round, readers, progress, err);
+	if (!ret)
+		ret = table_verify_deltas(t, err);
+	for (uint32_t i = 0; i < READERS; i++)
+		stretch_free(&readers[i].stretch);
+	free(round.crcs);
+	return ret;
 }
 
 int store_verify(struct store *s, const char *name, const struct smartssd_progress *progress, struct smartssd_error *err)
 {
-	struct piece p = { 0 };
-	uint64_t done = 0;
 	struct table *t;
-	uint32_t crc = 0;
 	int ret = table_open(s, name, &t, err);
 
 	if (ret)
 		return ret;
-	ret = piece_make(&p, &t->info.layout, err);
-	for (uint32_t shard = 0; shard < t->info.shards && !ret; shard++) {
-		uint64_t rows = shard_rows(&t->info, shard);
-
-		for (uint64_t first = 0, nr; first < rows && !ret; first += nr) {
-			nr = min_u64(p.rows, rows - first);
-			ret = piece_read(t, shard, first, nr, &p, err);
-			/* The whole table's is over rows in order: that of one shard is that order. */
-			if (t->info.shards == 1)
-				crc = rowfmt_crc32c(crc, p.crcs, nr * sizeof(*p.crcs));
-			done += nr;
-			if (!ret && progress && progress->step(progress->ctx, done, t->info.rows))
-				ret = smartssd_fail(err, -ECANCELED, "stopped after %" PRIu64 " of %" PRIu64 " rows", done, t->info.rows);
-		}
-		if (!ret) {
-			ret = delta_verify(t->shards[shard].delta, err);
-			if (ret)
-				shard_failed(t, shard, ret, err);
-		}
-	}
-	if (!ret && t->info.shards == 1 && crc != t->info.crc)
-		ret = smartssd_fail(err, -EBADMSG, "table '%s': rows and their CRCs agree, but are not those of the manifest", name);
-	piece_free(&p);
+	ret = verify(t, progress, err);
 	table_close(t);
-	return ret;
-}
-
-/* ---- compaction ---- */
-
-/* Rows of the whole table from @from on, in order, newest versions, encoded one behind the other. */
-static int newest_rows(struct table *t, uint64_t from, uint64_t nr, struct piece *p, uint8_t *out, struct smartssd_error *err)
-{
-	const struct store_table *info = &t->info;
-	const struct layout *l = &info->layout;
-
-	for (uint32_t shard = 0; shard < info->shards; shard++) {
-		struct shard *sh = &t->shards[shard];
-		uint64_t first = layout_shard_row(from, info->shards), count = layout_shard_rows(nr, info->shards, shard);
-		int ret = count ? piece_read(t, shard, first, count, p, err) : 0;
-
-		if (ret)
-			return ret;
-		for (uint64_t i = 0; i < count; i++) {
-			uint8_t *to = out + (i * info->shards + shard) * l->row_bytes;
-			uint64_t newer = delta_find(sh->delta, first + i);
-
-			if (newer == UINT64_MAX)
-				memcpy(to, p->spans + layout_at(l, i), l->row_bytes);
-			else if ((ret = volume_pread(&sh->object[PART_DELTA], to, l->row_bytes, newer)))
-				return smartssd_fail(err, ret, "table '%s', row %" PRIu64 ": %s", info->name, (first + i) * info->shards + shard, strerror(-ret));
-		}
-	}
-	return 0;
-}
-
-static int rewrite(struct table *t, const struct smartssd_progress *progress, struct smartssd_error *err)
-{
-	struct pending p = { .table = t->info };
-	struct piece piece = { 0 };
-	uint8_t *rows = NULL;
-	struct writer *w;
-	int ret;
-
-	snprintf(p.identity, sizeof(p.identity), "compaction of generation %" PRIu64, t->info.generation);
-	p.table.crc = 0;
-	ret = writer_begin(t->store, &p, &w, err);
-	if (ret)
-		return ret;
-	/* A shard's part of a chunk is as large as a piece, or smaller. */
-	ret = piece_make(&piece, &t->info.layout, err);
-	if (!ret && !(rows = calloc(writer_chunk(w), t->info.layout.row_bytes)))
-		ret = smartssd_fail(err, -ENOMEM, "store: out of memory");
-	while (!ret && writer_done(w) < t->info.rows) {
-		uint64_t nr = min_u64(writer_chunk(w), t->info.rows - writer_done(w));
-
-		ret = newest_rows(t, writer_done(w), nr, &piece, rows, err);
-		if (!ret)
-			ret = writer_put(w, rows, nr, err);
-		if (!ret && progress && progress->step(progress->ctx, writer_done(w), t->info.rows))
-			ret = smartssd_fail(err, -ECANCELED, "stopped; the table is as it was");
-	}
-	if (!ret)
-		ret = writer_commit(w, err);
-	free(rows);
-	piece_free(&piece);
-	writer_end(w);
-	return ret;
-}
-
-int store_compact(struct store *s, const char *name, const struct smartssd_progress *progress, struct smartssd_error *err)
-{
-	struct pending *p, stale;
-	struct table *t;
-	int ret;
-
-	if (!(s->flags & VOLUME_WRITE))
-		return smartssd_fail(err, -EBADF, "the store was opened for reading");
-	ret = table_open(s, name, &t, err);
-	if (ret)
-		return ret;
-	pthread_mutex_lock(&t->lock);
-	ret = rewrite(t, progress, err);
-	pthread_mutex_unlock(&t->lock);
-	table_close(t);
-	/* A compaction does not go on later: it begins anew. */
-	pthread_mutex_lock(&s->lock);
-	p = manifest_find_pending(&s->manifest, name);
-	if (ret && p) {
-		stale = *p;
-		manifest_drop_pending(&s->manifest, name);
-		if (!store_commit(s, NULL))
-			store_drop_objects(s, &stale.table);
-	}
-	pthread_mutex_unlock(&s->lock);
 	return ret;
 }

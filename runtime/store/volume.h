@@ -56,8 +56,8 @@ uint64_t volume_free(struct volume *v);		 /* bytes; on a raw namespace perhaps n
 /* The last committed manifest, 0-terminated, caller's to free(); "" and generation 0 when there was none. Read anew each time. */
 int volume_load(struct volume *v, char **text, uint64_t *generation, struct smartssd_error *err);
 /*
- * Durable when it returns 0; else the old one is still there. @text: UTF-8. -ENOSPC, -EFBIG (above VOLUME_SLOT / 2, or no room for it beside the list of
- * objects), -EBADF (not the writer).
+ * Durable when it returns 0; else the old one is still there, but for a folder that cannot be synced (-EIO of the drive): then either may be. @text:
+ * UTF-8. -ENOSPC, -EFBIG (above VOLUME_SLOT / 2, or no room for it beside the list of objects), -EBADF (not the writer).
  */
 int volume_save(struct volume *v, const char *text, struct smartssd_error *err);
 

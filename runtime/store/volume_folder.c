@@ -149,6 +149,8 @@ static int folder_save(struct volume *v, const char *text, struct smartssd_error
 	if (ret)
 		return ret;
 	free(old);
+	if (generation == INT64_MAX)
+		return smartssd_fail(err, -EOVERFLOW, "%s/manifest.json: no number for another generation; restore it from a backup", v->path);
 	return write_manifest(v, generation + 1, text, err);
 }
 
@@ -322,8 +324,13 @@ static int remove_leftover(struct volume *v, const char *file, void *ctx)
 /* What an empty folder may have: a filesystem's own, and what we make before volume.json. */
 static int find_stranger(struct volume *v, const char *file, void *ctx)
 {
-	(void)v;
-	if (!strcmp(file, "lost+found") || !strcmp(file, "lock") || !strcmp(file, "manifest.json") || is_leftover(file))
+	struct stat st;
+
+	if (!strcmp(file, "lost+found"))
+		return 0;
+	/* None of ours is a symbolic link; through one, something elsewhere would be replaced. */
+	if ((!strcmp(file, "lock") || !strcmp(file, "manifest.json") || is_leftover(file)) && !fstatat(v->fd, file, &st, AT_SYMLINK_NOFOLLOW) &&
+	    S_ISREG(st.st_mode))
 		return 0;
 	snprintf(ctx, NAME_MAX + 1, "%s", file);
 	return 1;
@@ -346,6 +353,12 @@ static int make(struct volume *v, struct smartssd_error *err)
 		return ret;
 	volume_uuid_text(id, v->uuid);
 	return write_json(v, "volume.json", json_pack("{s:s, s:i, s:s}", "magic", MAGIC, "version", 1, "uuid", v->uuid), err);
+}
+
+/* Not just that it cannot be looked at. */
+static bool has_no_volume(struct volume *v)
+{
+	return faccessat(v->fd, "volume.json", F_OK, AT_SYMLINK_NOFOLLOW) && errno == ENOENT;
 }
 
 /* The block of what lies in this folder: that of volume.json. */
@@ -424,7 +437,7 @@ int volume_folder_open(struct volume *v, struct smartssd_error *err)
 	if (!(v->flags & VOLUME_WRITE))
 		return identify(v, err);
 	/* No file is made in a folder that is something else. */
-	if (faccessat(v->fd, "volume.json", F_OK, AT_SYMLINK_NOFOLLOW)) {
+	if (has_no_volume(v)) {
 		char stranger[NAME_MAX + 1];
 
 		if (!(v->flags & VOLUME_CREATE))
@@ -439,7 +452,7 @@ int volume_folder_open(struct volume *v, struct smartssd_error *err)
 	if (ret)
 		return ret;
 	each_file(v, remove_leftover, NULL);
-	if (v->flags & VOLUME_CREATE && faccessat(v->fd, "volume.json", F_OK, AT_SYMLINK_NOFOLLOW)) {
+	if (v->flags & VOLUME_CREATE && has_no_volume(v)) {
 		ret = make(v, err);
 		return ret ? ret : find_block(v, err);
 	}

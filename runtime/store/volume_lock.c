@@ -104,8 +104,8 @@ int volume_lock_writer(const struct volume *v, int fd, struct smartssd_error *er
 		return smartssd_fail(err, ret, "%s: cannot be locked: %s", v->path, strerror(-ret));
 	pid = lock_owner(fd);
 	if (pid == (long)getpid())
-		snprintf(who, sizeof(who), "this process (%ld)", pid);
-	else if (pid)
+		return smartssd_fail(err, -EBUSY, "%s: this process (%ld) is writing to it already: is it named twice?", v->path, pid);
+	if (pid)
 		snprintf(who, sizeof(who), "process %ld", pid);
 	return smartssd_fail(err, -EBUSY, "%s: %s is writing to it; wait until that has ended, or open it for reading", v->path, who);
 }

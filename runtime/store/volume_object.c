@@ -125,5 +125,8 @@ int volume_pwrite(const struct volume_object *o, const void *data, size_t bytes,
 
 int volume_sync_object(const struct volume_object *o)
 {
-	return fdatasync(o->fd) ? -errno : 0;
+	while (fdatasync(o->fd))
+		if (errno != EINTR)
+			return -errno;
+	return 0;
 }

@@ -30,8 +30,14 @@ static int raw_save(struct volume *v, const char *text, struct smartssd_error *e
 		return ret;
 	free(s.text);
 	s.text = strdup(text);
-	s.generation++;
-	ret = s.text ? slot_commit(v, &s, err) : smartssd_fail(err, -ENOMEM, "%s: no memory for the manifest", v->path);
+	if (!s.text)
+		ret = smartssd_fail(err, -ENOMEM, "%s: no memory for the manifest", v->path);
+	else if (s.generation == INT64_MAX)
+		ret = smartssd_fail(err, -EOVERFLOW, "%s: no number for another generation; restore it from a backup", v->path);
+	if (!ret) {
+		s.generation++;
+		ret = slot_commit(v, &s, err);
+	}
 	slot_free(&s);
 	return ret;
 }
@@ -359,8 +365,7 @@ int volume_raw_open(struct volume *v, struct smartssd_error *err)
 		return ret;
 	}
 	if (!(v->flags & VOLUME_CREATE))
-		return smartssd_fail(err, -EBADMSG, "%s is no store: there is no magic in its first block; `smartssd table import --force` makes one of it",
-				     v->path);
+		return smartssd_fail(err, -EBADMSG, "%s is no store: its first block does not say so; `smartssd table import` makes one", v->path);
 	if (!(v->flags & VOLUME_FORCE))
 		return smartssd_fail(err, -EEXIST, "%s is not a store yet, and what is on it now would be lost: say --force if it may be", v->path);
 	ret = reserve(v, 0, VOLUME_DATA);

@@ -307,6 +307,8 @@ int slot_commit(struct volume *v, struct slot_state *s, struct smartssd_error *e
 
 	/* Never one that was tried before: a reader may have seen it. */
 	s->sequence = max_u64(s->sequence, v->sequence) + 1;
+	if (s->sequence >= INT64_MAX) /* nobody would read it, see read_head() */
+		return smartssd_fail(err, -EOVERFLOW, "%s: no number for another change of a slot; restore the volume from a backup", v->path);
 	ret = compose(v, s, &block, &bytes, err);
 	if (ret)
 		return ret;

@@ -10,6 +10,7 @@
 struct writer {
 	struct store *store;
 	struct pending p;
+	bool saved; /* the manifest on the drive may name its objects */
 	uint64_t chunk;
 	struct volume_object *objects; /* [shards][PARTS] */
 	uint8_t *spans;		       /* of one shard, as they will be on the drive */
@@ -26,8 +27,17 @@ static int write_header(struct writer *w, uint32_t shard, struct smartssd_error 
 {
 	const struct store_table *t = &w->p.table;
 	uint8_t page[ROWS_HEADER] = { 0 };
-	struct rows_header h = { .version = STORE_VERSION, .format = t->format, .rows = shard_rows(t, shard), .generation = t->generation, .dim = t->dim, .row_bytes = t->layout.row_bytes,
-				 .block = t->layout.block, .shard = shard, .shards = t->shards };
+	struct rows_header h = {
+		.version = STORE_VERSION,
+		.format = t->format,
+		.rows = shard_rows(t, shard),
+		.generation = t->generation,
+		.dim = t->dim,
+		.row_bytes = t->layout.row_bytes,
+		.block = t->layout.block,
+		.shard = shard,
+		.shards = t->shards,
+	};
 	int ret;
 
 	memcpy(h.magic, ROWS_MAGIC, sizeof(h.magic));
@@ -35,9 +45,18 @@ static int write_header(struct writer *w, uint32_t shard, struct smartssd_error 
 	h.crc = rowfmt_crc32c(0, &h, offsetof(struct rows_header, crc));
 	memcpy(page, &h, sizeof(h));
 	ret = volume_pwrite(object(w, shard, PART_ROWS), page, sizeof(page), 0);
-	if (!ret) /* what an earlier object left there is no record */
-		ret = volume_pwrite(object(w, shard, PART_DELTA), memset(page, 0, sizeof(page)), sizeof(page), 0);
 	return ret ? smartssd_fail(err, ret, "table '%s', shard %u: %s", t->name, shard, strerror(-ret)) : 0;
+}
+
+/* What is there must have room for what is to come. */
+static int open_object(struct writer *w, struct volume *v, const char *name, uint32_t shard, enum part part, struct smartssd_error *err)
+{
+	int ret = volume_open_object(v, name, true, object(w, shard, part), err);
+
+	if (ret == -ENOENT || (!ret && object(w, shard, part)->bytes < part_bytes(&w->p.table, shard, part)))
+		return smartssd_fail(err, -EBADMSG, "table '%s': object %s of its interrupted import is not whole on %s: ask to restart", w->p.table.name, name,
+				     volume_path(v));
+	return ret;
 }
 
 static int make_objects(struct writer *w, struct smartssd_error *err)
@@ -52,7 +71,7 @@ static int make_objects(struct writer *w, struct smartssd_error *err)
 		for (enum part part = 0; part < PARTS && !ret; part++) {
 			part_name(t, shard, part, name);
 			if (w->p.done)
-				ret = volume_open_object(v, name, true, object(w, shard, part), err);
+				ret = open_object(w, v, name, shard, part, err);
 			else
 				ret = volume_create_object(v, name, part_bytes(t, shard, part), object(w, shard, part), err);
 		}
@@ -64,29 +83,30 @@ static int make_objects(struct writer *w, struct smartssd_error *err)
 	return 0;
 }
 
-/* The manifest learns of it before there are objects, so that whatever happens they are found again. */
-static int announce(struct writer *w, struct smartssd_error *err)
+/* That it is used only once is for the manifest, when something is saved: until then there are only leftovers, which the next writer removes. */
+static int take_generation(struct writer *w, struct smartssd_error *err)
 {
 	struct manifest *m = &w->store->manifest;
-	int ret;
+	int ret = 0;
 
 	pthread_mutex_lock(&w->store->lock);
-	if (!w->p.done)
+	if (m->next_generation > TABLE_MAX_GENERATION)
+		ret = smartssd_fail(err, -EOVERFLOW, "the store has no number for another generation of a table: import its tables into a new store");
+	else
 		w->p.table.generation = m->next_generation++;
-	ret = manifest_put_pending(m, &w->p) ? smartssd_fail(err, -ENOMEM, "store: out of memory") : store_commit(w->store, err);
-	if (ret)
-		manifest_drop_pending(m, w->p.table.name);
 	pthread_mutex_unlock(&w->store->lock);
 	return ret;
 }
 
-static void give_up(struct writer *w)
+static void writer_free(struct writer *w)
 {
-	pthread_mutex_lock(&w->store->lock);
-	manifest_drop_pending(&w->store->manifest, w->p.table.name);
-	if (!store_commit(w->store, NULL))
-		store_drop_objects(w->store, &w->p.table);
-	pthread_mutex_unlock(&w->store->lock);
+	for (uint32_t i = 0; w->objects && i < w->p.table.shards * PARTS; i++)
+		volume_close_object(&w->objects[i]);
+	free(w->objects);
+	free(w->spans);
+	free(w->crcs);
+	free(w->all);
+	free(w);
 }
 
 int writer_begin(struct store *s, const struct pending *p, struct writer **out, struct smartssd_error *err)
@@ -101,6 +121,7 @@ int writer_begin(struct store *s, const struct pending *p, struct writer **out, 
 		return smartssd_fail(err, -ENOMEM, "store: out of memory");
 	w->store = s;
 	w->p = *p;
+	w->saved = p->done;
 	/* Whole spans of each shard, so that no block is written twice. */
 	spans = max_u64(CHUNK_BYTES / l->span / p->table.shards, 1);
 	w->chunk = spans * l->rows_per_span * p->table.shards;
@@ -110,18 +131,18 @@ int writer_begin(struct store *s, const struct pending *p, struct writer **out, 
 	w->all = calloc(w->chunk, sizeof(*w->all));
 	for (uint32_t i = 0; w->objects && i < p->table.shards * PARTS; i++)
 		w->objects[i].fd = -1;
-	ret = w->objects && w->spans && w->crcs && w->all ? announce(w, err) : smartssd_fail(err, -ENOMEM, "store: out of memory");
-	if (!ret) {
-		ret = make_objects(w, err);
-		if (ret && !w->p.done)
-			give_up(w);
-	}
-	if (ret) {
+	if (!w->objects || !w->spans || !w->crcs || !w->all)
+		ret = smartssd_fail(err, -ENOMEM, "store: out of memory");
+	else
+		ret = w->saved ? 0 : take_generation(w, err);
+	/* Or there is none whose objects could be dropped. */
+	if (!ret && (ret = make_objects(w, err)))
 		writer_end(w);
-		return ret;
-	}
-	*out = w;
-	return 0;
+	else if (ret)
+		writer_free(w);
+	else
+		*out = w;
+	return ret;
 }
 
 uint64_t writer_chunk(const struct writer *w)
@@ -191,16 +212,51 @@ int writer_save(struct writer *w, struct smartssd_error *err)
 	if (ret)
 		return ret;
 	pthread_mutex_lock(&w->store->lock);
-	*manifest_find_pending(&w->store->manifest, w->p.table.name) = w->p;
-	ret = store_commit(w->store, err);
+	ret = manifest_put_pending(&w->store->manifest, &w->p, err);
+	if (!ret) {
+		w->saved = true;
+		ret = store_commit(w->store, err);
+	}
 	pthread_mutex_unlock(&w->store->lock);
+	return ret;
+}
+
+/* With the lock held. The old table, if there was one, into *old. */
+static int become_table(struct writer *w, struct store_table *old, bool *replaces, struct smartssd_error *err)
+{
+	struct manifest *m = &w->store->manifest;
+	const char *name = w->p.table.name;
+	const struct store_table *t = manifest_find(m, name);
+	const struct pending *p = manifest_find_pending(m, name);
+	/* Of a compaction, an interrupted import of that name is another one. */
+	bool was_saved = p && p->table.generation == w->p.table.generation;
+	int ret;
+
+	*replaces = t;
+	if (t)
+		*old = *t;
+	ret = manifest_put(m, &w->p.table, err);
+	if (ret)
+		return ret;
+	if (was_saved)
+		manifest_drop_pending(m, name);
+	w->saved = true;
+	ret = store_commit(w->store, err);
+	if (!ret)
+		return 0;
+	/* As it was. The drive may have either manifest: no object goes before a writer has read which. */
+	if (was_saved)
+		manifest_put_pending(m, &w->p, NULL);
+	if (*replaces)
+		manifest_put(m, old, NULL);
+	else
+		manifest_drop(m, name);
 	return ret;
 }
 
 int writer_commit(struct writer *w, struct smartssd_error *err)
 {
-	struct store *s = w->store;
-	struct store_table *t, old;
+	struct store_table old;
 	bool replaces;
 	int ret;
 
@@ -210,39 +266,17 @@ int writer_commit(struct writer *w, struct smartssd_error *err)
 	if (ret)
 		return ret;
 	w->p.table.crc = w->p.crc;
-	pthread_mutex_lock(&s->lock);
-	t = manifest_find(&s->manifest, w->p.table.name);
-	replaces = t;
-	if (t)
-		old = *t;
-	ret = manifest_put(&s->manifest, &w->p.table) ? smartssd_fail(err, -ENOMEM, "store: out of memory") : 0;
-	if (!ret) {
-		manifest_drop_pending(&s->manifest, w->p.table.name);
-		ret = store_commit(s, err);
-		if (ret) { /* as it was: the drive still has the old manifest */
-			manifest_put_pending(&s->manifest, &w->p);
-			if (replaces)
-				manifest_put(&s->manifest, &old);
-			else
-				manifest_drop(&s->manifest, w->p.table.name);
-		}
-	}
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_lock(&w->store->lock);
+	ret = become_table(w, &old, &replaces, err);
+	pthread_mutex_unlock(&w->store->lock);
 	if (!ret && replaces)
-		store_drop_objects(s, &old);
+		store_drop_objects(w->store, &old);
 	return ret;
 }
 
 void writer_end(struct writer *w)
 {
-	if (!w)
-		return;
-	for (uint32_t i = 0; w->objects && i < w->p.table.shards * PARTS; i++)
-		if (w->objects[i].fd >= 0)
-			volume_close_object(&w->objects[i]);
-	free(w->objects);
-	free(w->spans);
-	free(w->crcs);
-	free(w->all);
-	free(w);
+	if (!w->saved)
+		store_drop_objects(w->store, &w->p.table);
+	writer_free(w);
 }

@@ -107,6 +107,9 @@ def read_delta(data, generation, rows, row_bytes, block):
         magic, sequence, gen, epoch, count, size, body, head = struct.unpack_from("<8sQQQQQII", data, at)
         if magic != b"SSDDELTA" or head != crc32c(data[at:at + 52]) or gen != generation or sequence != last + 1 or epoch != (first or epoch):
             break
+        if not count:  # taken back
+            at, last, first = at + size, sequence, epoch
+            continue
         if body != crc32c_long(data[at + 56:at + size]):
             break
         numbers = np.frombuffer(data, "<u8", count, at + 56)

@@ -4,16 +4,7 @@
  * which has returned. After each kill the volume opens, and is as after the last change that had returned or as after the one that was under way:
  * manifest, objects, what was synced into them, and every row of a delta. $SEED; $KILLS of each kind (default 250).
  */
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "../../runtime/store/delta.h"
-#include "../runtime/runtime_test.h"
-#include "../tap.h"
 
 #define OBJECTS	  8
 #define ROWS	  64
@@ -28,14 +19,7 @@ struct state {
 	uint64_t delta;		     /* which life of the delta object */
 };
 
-/* The parent looks at it when the child is dead. @next counts while @under_way. */
-static struct shared {
-	struct state now, next;
-	uint32_t under_way;
-	uint64_t number, returned;
-	int failed;
-	char text[512];
-} *shared;
+#include "crash_test.h"
 
 static char path[80];
 static struct layout layout;
@@ -64,23 +48,6 @@ static void fill_row(uint8_t row[ROW_BYTES], uint64_t r, uint64_t version)
 }
 
 /* ---- the child ---- */
-
-static void begin(void)
-{
-	__atomic_store_n(&shared->under_way, 1, __ATOMIC_SEQ_CST);
-}
-
-static void end(int ret, struct smartssd_error *err)
-{
-	if (ret) {
-		shared->failed = ret;
-		memcpy(shared->text, err->text, sizeof(shared->text));
-		_exit(1);
-	}
-	shared->now = shared->next;
-	__atomic_store_n(&shared->under_way, 0, __ATOMIC_SEQ_CST);
-	shared->returned++;
-}
 
 static void change_manifest(struct volume *v, struct smartssd_error *err)
 {
@@ -317,19 +284,8 @@ static int run(const char *kind, uint32_t kills)
 
 	memset(shared, 0, sizeof(*shared));
 	for (uint32_t i = 0; i < kills; i++) {
-		struct timespec wait = { 0, random_in(0, random_in(0, 3) ? 4000000 : 15000000) };
-		uint64_t seed = random_u64();
-		pid_t pid = fork();
-		int status;
-
-		if (!pid) {
-			random_state = seed | 1;
-			child();
-		}
-		nanosleep(&wait, NULL);
-		kill(pid, SIGKILL);
-		if (waitpid(pid, &status, 0) != pid || shared->failed)
-			return tap_ok(0, "%s: kill %u: the writer failed by itself: %.300s", kind, i, shared->text);
+		if (crash_once(kind, i, child, 1 + random_in(0, random_in(0, 3) ? 4000000 : 15000000)))
+			return 1;
 		under_way += shared->under_way;
 		if (check(why))
 			return tap_ok(0, "%s: kill %u, %llu changes: %s", kind, i, (unsigned long long)shared->returned, why);
@@ -341,27 +297,15 @@ static int run(const char *kind, uint32_t kills)
 
 int main(void)
 {
-	/* In memory where there is such a place: what a killed process has written is there without a sync, so no drive has to be waited for. */
-	char shm[] = "/dev/shm/smartssd-test-XXXXXX", tmp[] = "/tmp/smartssd-test-XXXXXX", *folder = mkdtemp(shm), command[80];
 	uint32_t kills = getenv("KILLS") ? (uint32_t)atoi(getenv("KILLS")) : 250;
-	int fd;
 
-	random_seed("crash_volume");
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (!folder)
-		folder = mkdtemp(tmp);
-	if (shared == MAP_FAILED || !folder || layout_init(&layout, ROW_BYTES, 512))
+	if (crash_begin("crash_volume") || layout_init(&layout, ROW_BYTES, 512))
 		return 1;
-	snprintf(path, sizeof(path), "%s/store", folder);
+	snprintf(path, sizeof(path), "%s/store", crash_folder);
 	run("folder", kills);
-	snprintf(path, sizeof(path), "%s/raw", folder);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	if (fd < 0 || ftruncate(fd, VOLUME_MIN_RAW))
+	snprintf(path, sizeof(path), "%s/raw", crash_folder);
+	if (crash_namespace(path, VOLUME_MIN_RAW))
 		return 1;
-	close(fd);
 	run("namespace", kills);
-	snprintf(command, sizeof(command), "rm -r %s", folder);
-	if (system(command))
-		return 1;
-	return tap_done();
+	return crash_end();
 }

@@ -306,6 +306,84 @@ START_TEST(failing_drive)
 }
 END_TEST
 
+static struct delta *beside;
+
+static void look_beside(void)
+{
+	ck_assert_int_eq(delta_refresh(beside, &err), 1);
+}
+
+/* Another process has read a record whose flush failed. It was taken back: he goes on behind it, and what he looks at is not written over. */
+START_TEST(seen_and_taken_back)
+{
+	uint64_t rows[2] = { 1, 2 };
+	uint8_t data[2][100], have[100];
+	struct model m;
+
+	begin(&m, _i, 100, 512, 1 << 20);
+	memset(data, 7, sizeof(data));
+	ck_assert_int_eq(delta_append(m.d, rows, 1, data, &err), 0);
+	beside = delta_ok(&m);
+	memset(data, 8, sizeof(data));
+	before_failure = look_beside;
+	fail_sync = 1;
+	ck_assert_int_eq(delta_append(m.d, rows, 2, data, &err), -EIO);
+	before_failure = NULL;
+	ck_assert_uint_eq(delta_count(m.d), 1);
+	ck_assert_uint_eq(delta_count(beside), 2);
+	for (uint64_t row = 10; row < 40; row++) {
+		memset(data, (int)row, sizeof(data));
+		ck_assert_int_eq(delta_append(m.d, &row, 1, data, &err), 0);
+	}
+	ck_assert_int_eq(delta_refresh(beside, &err), 1);
+	ck_assert_uint_eq(delta_count(beside), 32);
+	for (uint64_t row = 2; row < 40; row = row == 2 ? 10 : row + 1) {
+		ck_assert_int_eq(volume_pread(&m.o, have, sizeof(have), delta_find(beside, row)), 0);
+		for (size_t i = 0; i < sizeof(have); i++)
+			ck_assert_uint_eq(have[i], row == 2 ? 8 : row);
+	}
+	/* Who opens it later does not see it at all. */
+	delta_close(beside);
+	beside = delta_ok(&m);
+	ck_assert_uint_eq(delta_count(beside), 31);
+	ck_assert_uint_eq(delta_find(beside, 2), UINT64_MAX);
+	ck_assert_int_eq(volume_pread(&m.o, have, sizeof(have), delta_find(beside, 1)), 0);
+	ck_assert_uint_eq(have[0], 7);
+	ck_assert_int_eq(delta_verify(beside, &err), 0);
+	delta_close(beside);
+	finish(&m);
+}
+END_TEST
+
+static void fail_again(void)
+{
+	fail_sync = 1;
+}
+
+/* Nor can it be taken back: nothing more is taken before somebody has looked at the drive again. */
+START_TEST(not_taken_back)
+{
+	uint64_t row = 1;
+	uint8_t data[100] = { 1 };
+	struct model m;
+
+	begin(&m, _i, 100, 512, 1 << 20);
+	before_failure = fail_again;
+	fail_sync = 1;
+	ck_assert_int_eq(delta_append(m.d, &row, 1, data, &err), -EIO);
+	ck_assert_ptr_nonnull(strstr(err.text, "may be there"));
+	before_failure = NULL;
+	fail_sync = 0;
+	ck_assert_int_eq(delta_append(m.d, &row, 1, data, &err), -EIO);
+	ck_assert_ptr_nonnull(strstr(err.text, "open the table again"));
+	delta_close(m.d);
+	m.d = delta_ok(&m);
+	ck_assert_int_eq(delta_append(m.d, &row, 1, data, &err), 0);
+	ck_assert_uint_eq(delta_count(m.d), 1);
+	finish(&m);
+}
+END_TEST
+
 /* ---- what lay there before ---- */
 
 /* The same room again, with the same rows in the first record: what was behind it then is no part of this one. */
@@ -429,7 +507,11 @@ START_TEST(hostile_records)
 		{ 1, 7, 0, 2, 1024, { 1, 2 }, -EBADMSG, 0 },
 		{ 1, 7, 9, 2, 1024, { 1, ROWS }, -EBADMSG, 0 },
 		{ 1, 7, 9, 2, 1024, { UINT64_MAX, 1 }, -EBADMSG, 0 },
-		{ 1, 7, 9, 0, 512, { 0 }, -EBADMSG, 0 },
+		{ 1, 7, 9, 0, 512, { 0 }, 0, 0 }, /* taken back */
+		{ 1, 7, 9, 0, 0, { 0 }, -EBADMSG, 0 },
+		{ 1, 7, 9, 0, 513, { 0 }, -EBADMSG, 0 },
+		{ 1, 7, 9, 0, 65536 + 512, { 0 }, -EBADMSG, 0 },
+		{ 1, 7, 0, 0, 512, { 0 }, -EBADMSG, 0 },
 		{ 1, 7, 9, 2, 1025, { 1, 2 }, -EBADMSG, 0 },
 		{ 1, 7, 9, 2, 512, { 1, 2 }, -EBADMSG, 0 },
 		{ 1, 7, 9, 2, 0, { 1, 2 }, -EBADMSG, 0 },
@@ -613,6 +695,8 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, large_and_many);
 	tcase_add_loop_test(tests, torn_records, 0, KINDS);
 	tcase_add_loop_test(tests, failing_drive, 0, KINDS);
+	tcase_add_loop_test(tests, seen_and_taken_back, 0, KINDS);
+	tcase_add_loop_test(tests, not_taken_back, 0, KINDS);
 	tcase_add_test(tests, room_used_again);
 	tcase_add_test(tests, flipped_bits);
 	tcase_add_test(tests, hostile_records);

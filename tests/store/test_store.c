@@ -3,116 +3,7 @@
  * Tables in a store, on a folder and on a raw volume, whole and row-wise: import from .npy and .safetensors, what is read back, updates, compaction,
  * interrupted imports, damage, two processes, hostile manifests.
  */
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "../../runtime/store/store_impl.h"
-#include "../runtime/runtime_test.h"
-
-enum { ROWS = 5000, DIM = 24 };
-
-static struct smartssd_error err;
-static char folder[40], spec[200], npy[80];
-static float rows[ROWS][DIM];
-
-#define OK(call)                                                                 \
-	do {                                                                     \
-		int ret_ = (call);                                               \
-		ck_assert_msg(ret_ == 0, "%s: %s: %s", #call, strerror(-ret_), err.text); \
-	} while (0)
-
-static void make_rows(void)
-{
-	for (int r = 0; r < ROWS; r++)
-		for (int d = 0; d < DIM; d++)
-			rows[r][d] = (float)(int)(random_in(0, 2000000) - 1000000) / 997.0f;
-}
-
-/* @volumes of @raw or not, in spec; the rows as an .npy. */
-static void set_up(int volumes, bool raw)
-{
-	struct smartssd_array a = { .type = SMARTSSD_F4, .ndim = 2, .shape = { ROWS, DIM } };
-
-	random_seed(raw ? "raw" : "folder");
-	strcpy(folder, "/dev/shm/smartssd-test-XXXXXX");
-	if (!mkdtemp(folder))
-		ck_assert_ptr_nonnull(mkdtemp(strcpy(folder, "/tmp/smartssd-test-XXXXXX")));
-	make_rows();
-	snprintf(npy, sizeof(npy), "%s/t.npy", folder);
-	OK(smartssd_npy_save(npy, &a, rows, &err));
-	spec[0] = 0;
-	for (int v = 0; v < volumes; v++) {
-		char path[80];
-
-		snprintf(path, sizeof(path), "%s/v%d", folder, v);
-		if (raw) {
-			int fd = open(path, O_RDWR | O_CREAT, 0644);
-
-			ck_assert(fd >= 0 && !ftruncate(fd, 128 << 20));
-			close(fd);
-		}
-		strcat(spec, v ? "," : "");
-		strcat(spec, path);
-	}
-}
-
-static void tear_down(void)
-{
-	char command[80];
-
-	snprintf(command, sizeof(command), "rm -r %s", folder);
-	ck_assert_int_eq(system(command), 0);
-}
-
-static struct store *open_store(unsigned int flags)
-{
-	struct store *s;
-
-	OK(store_open(spec, flags, &s, &err));
-	return s;
-}
-
-#define WRITER (VOLUME_WRITE | VOLUME_CREATE | VOLUME_FORCE)
-
-static int import(struct store *s, const char *name, const char *from, uint32_t format, uint32_t shard, const struct smartssd_progress *progress, uint64_t *resumed)
-{
-	struct store_import what = { .name = name, .format = format, .shard = shard, .volume = UINT32_MAX };
-	int ret = store_rows_open(from, &what.rows, &err);
-
-	if (ret)
-		return ret;
-	ret = store_import(s, &what, progress, resumed, &err);
-	store_rows_close(what.rows);
-	return ret;
-}
-
-/* The rows that @format makes of ours. */
-static void expect_row(struct table *t, uint64_t row, const float *want)
-{
-	const struct store_table *info = table_info(t);
-	uint8_t encoded[ROWFMT_MAX_DIM * 4];
-	float have[ROWFMT_MAX_DIM], back[ROWFMT_MAX_DIM];
-	uint64_t bad;
-
-	OK(table_read_row(t, row, have, &err));
-	OK(rowfmt_encode(info->format, info->dim, want, 1, encoded, &bad));
-	rowfmt_decode(info->format, info->dim, encoded, 1, back);
-	ck_assert_msg(!memcmp(have, back, info->dim * sizeof(float)), "%s row %llu", info->name, (unsigned long long)row);
-}
-
-static void expect_table(struct store *s, const char *name)
-{
-	struct table *t;
-
-	OK(table_open(s, name, &t, &err));
-	for (uint64_t r = 0; r < ROWS; r += 1 + r % 7)
-		expect_row(t, r, rows[r]);
-	expect_row(t, ROWS - 1, rows[ROWS - 1]);
-	table_close(t);
-	OK(store_verify(s, name, NULL, &err));
-}
+#include "store_test.h"
 
 /* Every format, whole and row-wise, in one store of three volumes; opened anew by a reader. */
 static void formats(bool raw)
@@ -554,7 +445,7 @@ START_TEST(sources)
 		{ "{\"w\":{\"dtype\":\"F16\",\"shape\":[4,3],\"data_offsets\":[0,24]},\"v\":{\"dtype\":\"I64\",\"shape\":[3],\"data_offsets\":[24,48]}}", 48, ":w", 0, "" },
 		{ "{\"__metadata__\":{\"x\":\"y\"},\"w\":{\"dtype\":\"BF16\",\"shape\":[2,6],\"data_offsets\":[0,24]}}", 24, "", 0, "" },
 		{ "{\"w\":{\"dtype\":\"U8\",\"shape\":[2,12],\"data_offsets\":[0,24]}}", 24, "", 0, "" },
-		{ "{\"w\":{\"dtype\":\"F16\",\"shape\":[4,3],\"data_offsets\":[0,24]},\"v\":{\"dtype\":\"I64\",\"shape\":[3],\"data_offsets\":[24,48]}}", 48, "", -ENOENT, "which tensor" },
+		{ "{\"w\":{\"dtype\":\"F16\",\"shape\":[4,3],\"data_offsets\":[0,24]},\"v\":{\"dtype\":\"I64\",\"shape\":[3],\"data_offsets\":[24,48]}}", 48, "", -ENOENT, "which tensor? Name one of its 2" },
 		{ "{\"w\":{\"dtype\":\"F16\",\"shape\":[4,3],\"data_offsets\":[0,24]}}", 24, ":x", -ENOENT, "'w'" },
 		{ "{\"w\":{\"dtype\":\"F32\",\"shape\":[4,3],\"data_offsets\":[0,48]}}", 47, "", -EBADMSG, "cut short" },
 		{ "{\"w\":{\"dtype\":\"F32\",\"shape\":[4,3],\"data_offsets\":[0,44]}}", 48, "", -EBADMSG, "need 48" },

@@ -200,8 +200,8 @@ START_TEST(wrong_paths)
 	refuse(name, CREATE | VOLUME_FORCE, -EINVAL, "at least 67108864");
 	fd = open(name, O_RDWR | O_CLOEXEC);
 	ck_assert(!ftruncate(fd, VOLUME_MIN_RAW));
-	refuse(name, VOLUME_READ, -EBADMSG, "no magic");
-	refuse(name, VOLUME_WRITE, -EBADMSG, "no magic");
+	refuse(name, VOLUME_READ, -EBADMSG, "first block does not say so");
+	refuse(name, VOLUME_WRITE, -EBADMSG, "first block does not say so");
 	refuse(name, CREATE, -EEXIST, "would be lost");
 	close(fd);
 }

@@ -154,10 +154,15 @@ ssize_t __wrap_pread(int fd, void *data, size_t bytes, off_t at)
 	return (ssize_t)bytes;
 }
 
+/* Called when a sync is about to fail: what was written before it can be read. */
+static void (*before_failure)(void);
+
 int __wrap_fdatasync(int fd)
 {
 	(void)fd;
 	if (fail_sync && !--fail_sync) {
+		if (before_failure)
+			before_failure();
 		errno = EIO;
 		return -1;
 	}
