@@ -28,7 +28,7 @@ int cache_policy_by_name(const char *name, enum cache_policy *p)
 
 static void put_free(struct cache *c, uint32_t slot)
 {
-	c->link[slot] = (struct cache_link){ .younger = c->free, .older = CACHE_NONE };
+	cache_link(c, slot, c->free, CACHE_NONE);
 	c->free = slot;
 }
 
@@ -47,18 +47,13 @@ int cache_create(enum cache_policy policy, uint32_t slots, struct cache **out)
 	c->slots = slots;
 	c->free = CACHE_NONE;
 	links = (uint64_t)slots + c->ops->lists;
-	/* One more than are needed, as there may be none. */
-	c->key = calloc((size_t)slots + 1, sizeof(*c->key));
-	c->pins = calloc((size_t)slots + 1, sizeof(*c->pins));
-	c->link = calloc(links, sizeof(*c->link));
-	c->mark = c->ops->marks ? calloc((size_t)slots + 1, 1) : NULL;
-	if (!c->key || !c->pins || !c->link || (c->ops->marks && !c->mark) || cache_index_init(&c->index, c->key, slots) ||
-	    (c->ops->create && c->ops->create(c))) {
+	c->slot = cache_alloc(links, sizeof(*c->slot));
+	if (!c->slot || cache_index_init(&c->index, &c->slot->key, sizeof(*c->slot), slots) || (c->ops->create && c->ops->create(c))) {
 		cache_destroy(c);
 		return -ENOMEM;
 	}
 	for (uint64_t l = slots; l < links; l++)
-		c->link[l] = (struct cache_link){ .younger = (uint32_t)l, .older = (uint32_t)l };
+		cache_link(c, (uint32_t)l, (uint32_t)l, (uint32_t)l);
 	for (uint32_t s = slots; s-- > 0;)
 		put_free(c, s);
 	*out = c;
@@ -71,64 +66,70 @@ void cache_destroy(struct cache *c)
 		return;
 	if (c->ops->destroy && c->policy)
 		c->ops->destroy(c);
-	free(c->index.at);
-	free(c->mark);
-	free(c->link);
-	free(c->pins);
-	free(c->key);
+	cache_index_free(&c->index);
+	free(c->sketch);
+	free(c->slot);
 	free(c);
 }
 
-uint32_t cache_access(struct cache *c, uint64_t key, uint32_t *into)
+uint32_t cache_access_hashed(struct cache *c, uint64_t key, uint64_t hash, uint32_t *into)
 {
-	uint32_t slot = cache_index_find(&c->index, key);
+	uint32_t slot = cache_index_find(&c->index, key, hash);
 
 	*into = CACHE_NONE;
-	c->counts.accesses++;
-	if (c->ops->access)
-		c->ops->access(c);
+	if (++c->counts.accesses == c->age_at)
+		c->ops->age(c);
 	if (slot != CACHE_NONE) {
 		c->counts.hits++;
 		c->ops->hit(c, slot);
 		return slot;
 	}
 	if (c->free == CACHE_NONE) {
-		slot = c->slots ? c->ops->victim(c, key) : CACHE_NONE;
+		uint64_t gone;
+
+		slot = c->slots ? c->ops->victim(c, hash) : CACHE_NONE;
 		if (slot == CACHE_NONE) {
 			c->counts.refused++;
 			return CACHE_NONE;
 		}
+		cache_prefetch_victims(c, slot);
+		gone = cache_hash(c->slot[slot].key);
 		c->ops->dequeue(c, slot);
 		if (c->ops->leave)
-			c->ops->leave(c, slot);
-		cache_index_take(&c->index, slot);
+			c->ops->leave(c, slot, gone);
+		cache_index_take(&c->index, slot, gone);
 	} else {
 		slot = c->free;
-		c->free = c->link[slot].younger;
+		c->free = c->slot[slot].younger;
 	}
-	c->key[slot] = key;
-	cache_index_put(&c->index, slot);
-	c->ops->insert(c, slot);
+	c->slot[slot].key = key;
+	cache_index_put(&c->index, slot, hash);
+	c->ops->insert(c, slot, hash);
 	c->counts.filled++;
 	*into = slot;
 	return CACHE_NONE;
 }
 
+uint32_t cache_access(struct cache *c, uint64_t key, uint32_t *into)
+{
+	return cache_access_hashed(c, key, cache_hash(key), into);
+}
+
 uint32_t cache_peek(const struct cache *c, uint64_t key)
 {
-	return cache_index_find(&c->index, key);
+	return cache_index_find(&c->index, key, cache_hash(key));
 }
 
 void cache_pin(struct cache *c, uint32_t slot)
 {
-	c->pins[slot]++;
+	c->slot[slot].pins++;
 }
 
 void cache_unpin(struct cache *c, uint32_t slot)
 {
-	if (--c->pins[slot] || cache_queued(c, slot))
+	if (--c->slot[slot].pins || cache_queued(c, slot))
 		return;
-	if (c->link[slot].younger == CACHE_ASIDE)
+	if (c->slot[slot].younger == CACHE_ASIDE)
 		c->ops->enqueue(c, slot);
 	else
 		put_free(c, slot);
@@ -136,17 +137,18 @@ void cache_unpin(struct cache *c, uint32_t slot)
 
 bool cache_drop(struct cache *c, uint64_t key)
 {
-	uint32_t slot = cache_index_find(&c->index, key);
+	uint64_t hash = cache_hash(key);
+	uint32_t slot = cache_index_find(&c->index, key, hash);
 
 	if (slot == CACHE_NONE)
 		return false;
-	cache_index_take(&c->index, slot);
+	cache_index_take(&c->index, slot, hash);
 	if (cache_queued(c, slot))
 		c->ops->dequeue(c, slot);
 	if (c->ops->leave)
-		c->ops->leave(c, slot);
-	if (c->pins[slot])
-		c->link[slot] = (struct cache_link){ .younger = CACHE_DROPPED, .older = CACHE_NONE };
+		c->ops->leave(c, slot, hash);
+	if (c->slot[slot].pins)
+		cache_link(c, slot, CACHE_DROPPED, CACHE_NONE);
 	else
 		put_free(c, slot);
 	return true;

@@ -8,11 +8,12 @@
  *   CACHE_CLOCK    second chance, one bit (F. J. Corbato, "A paging experiment with the Multics system", 1968)
  *   CACHE_SIEVE    Y. Zhang et al., "SIEVE is simpler than LRU: an efficient turn-key eviction algorithm for web caches", NSDI 2024
  *   CACHE_S3FIFO   J. Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023: small 10 %, main, ghost
- *   CACHE_LFU      least frequently used, with TinyLFU's admission and aging (G. Einziger et al., "TinyLFU: a highly efficient cache admission
- *                  policy", ACM TOS 2017): a miss gets in only when its key was asked for more often than the victim. Counts are 8 bits, exact in the cache, in a sketch for the rest, all
- *                  halved every 100 * slots accesses
+ *   CACHE_LFU      least frequently used, with TinyLFU's admission and aging (G. Einziger et al., "TinyLFU: a highly efficient cache admission policy", ACM
+ *                  TOS 2017): a miss gets in only when its key was asked for more often than the victim. Counts are 8 bits, exact in the cache, in a sketch
+ *                  for the rest. All are halved every 200 * slots accesses, and after slots accesses (1024 at least) that had far fewer hits than is usual.
+ *                  What to take when nothing else is known: nearest to Belady's, see tests/store/bench_cache.c
  *
- * Host memory for each slot, in bytes: 26 (LRU, FIFO), 27 (CLOCK, SIEVE), 41 (S3-FIFO), 35 (LFU).
+ * Host memory for each slot, in bytes: 40 (LRU, FIFO, CLOCK, SIEVE), 62 (S3-FIFO), 48 (LFU).
  */
 #ifndef SMARTSSD_STORE_CACHE_H
 #define SMARTSSD_STORE_CACHE_H
@@ -33,17 +34,16 @@ int cache_policy_by_name(const char *name, enum cache_policy *p); /* -EINVAL */
 int cache_create(enum cache_policy policy, uint32_t slots, struct cache **out);
 void cache_destroy(struct cache *c);
 /*
- * An access to @key. The slot that holds it (hit), or CACHE_NONE (miss): then, when the policy wants it, *into is the slot to fill (what was in it
- * is forgotten, @key is
- * in it from now on), else CACHE_NONE. A slot that is pinned is never given away.
+ * An access to @key. The slot that holds it (hit), or CACHE_NONE (miss): then, when the policy wants it, *into is the slot to fill (what was in it is
+ * forgotten, @key is in it from now on), else CACHE_NONE. A slot that is pinned is never given away.
  */
 uint32_t cache_access(struct cache *c, uint64_t key, uint32_t *into);
 /* Without counting as an access: the slot that holds @key, or CACHE_NONE. */
 uint32_t cache_peek(const struct cache *c, uint64_t key);
 /*
- * While a batch uses a slot, it may not be given to another key. Counted: as many cache_unpin() as cache_pin(). Only for a slot that cache_access()
- * or cache_peek() named,
- * and that was not given away or dropped since. A pinned slot whose turn to go comes stands aside; after its last unpin it is the youngest of its queue.
+ * While a batch uses a slot, it may not be given to another key. Counted: as many cache_unpin() as cache_pin(). Only for a slot that cache_access() or
+ * cache_peek() named, and that was not given away or dropped since. A pinned slot whose turn to go comes stands aside; after its last unpin it is the
+ * youngest of its queue.
  */
 void cache_pin(struct cache *c, uint32_t slot);
 void cache_unpin(struct cache *c, uint32_t slot);
@@ -58,7 +58,7 @@ void cache_counts(const struct cache *c, struct cache_counts *out);
 
 /*
  * Belady's optimum over a whole trace with @slots: how many of the accesses from number @from on are hits (those before only warm the cache). Every
- * miss has to be let in, as in Belady's paper; @bypass: it may also be refused. For comparison: 12 bytes of memory for each access. -ENOMEM; -EOVERFLOW: @nr
+ * miss has to be let in, as in Belady's paper; @bypass: it may also be refused. For comparison: 18 bytes of memory for each access. -ENOMEM; -EOVERFLOW: @nr
  * above CACHE_MAX_SLOTS.
  */
 int cache_belady(const uint64_t *keys, uint64_t nr, uint32_t slots, bool bypass, uint64_t from, uint64_t *hits);

@@ -74,16 +74,16 @@ static int times_init(struct times *t, uint64_t nr)
 static int find_next(const uint64_t *keys, uint64_t nr, uint32_t *next)
 {
 	struct cache_index last;
-	int ret = cache_index_init(&last, keys, nr);
+	int ret = cache_index_init(&last, keys, sizeof(*keys), nr);
 
 	if (ret)
 		return ret;
 	for (uint64_t i = nr; i-- > 0;) {
-		uint32_t after = cache_index_put(&last, (uint32_t)i);
+		uint32_t after = cache_index_put(&last, (uint32_t)i, cache_hash(keys[i]));
 
 		next[i] = after == CACHE_NONE ? (uint32_t)nr : after;
 	}
-	free(last.at);
+	cache_index_free(&last);
 	return 0;
 }
 

@@ -1,69 +1,88 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Where a key is: open addressing with linear probing, at most two thirds full; taking out moves what follows back, so nothing is left behind. */
+/* Where a key is: buckets of 7, 4 of each used at most on average; a bucket counts the keys that had no room in it, so that a search ends where nobody passed. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "cache_impl.h"
 
-int cache_index_init(struct cache_index *x, const uint64_t *keys, uint64_t nr)
+#define HUGE_PAGE (2u << 20)
+#define LINE	  64u
+
+void *cache_alloc(uint64_t nr, size_t bytes)
+{
+	uint64_t all, align;
+	void *p;
+
+	if (__builtin_mul_overflow(nr, bytes, &all) || all > SIZE_MAX / 2)
+		return NULL;
+	align = all < 2 * HUGE_PAGE ? LINE : HUGE_PAGE;
+	all = (all + align) & ~(align - 1); /* not 0 */
+	p = aligned_alloc(align, all);
+	if (!p)
+		return NULL;
+	if (align == HUGE_PAGE)
+		madvise(p, all, MADV_HUGEPAGE); /* a wish */
+	return memset(p, 0, all);
+}
+
+int cache_index_init(struct cache_index *x, const void *keys, uint32_t stride, uint64_t nr)
 {
 	x->keys = keys;
-	x->size = nr + nr / 2 + 2;
-	x->at = x->size > SIZE_MAX / sizeof(*x->at) ? NULL : malloc(x->size * sizeof(*x->at));
-	if (!x->at)
-		return -ENOMEM;
-	memset(x->at, 0xff, x->size * sizeof(*x->at));
-	return 0;
+	x->stride = stride;
+	x->buckets = nr / 4 + 2;
+	x->bucket = cache_alloc(x->buckets, sizeof(*x->bucket));
+	return x->bucket ? 0 : -ENOMEM;
 }
 
-static uint64_t home(const struct cache_index *x, uint64_t key)
+void cache_index_free(struct cache_index *x)
 {
-	return cache_scale(cache_hash(key), x->size);
+	free(x->bucket);
 }
 
-/* Where @key is, or the empty place where it would be. */
-static uint64_t place(const struct cache_index *x, uint64_t key)
+static struct cache_bucket *next(const struct cache_index *x, struct cache_bucket *b)
 {
-	uint64_t i = home(x, key);
-
-	while (x->at[i] != CACHE_NONE && x->keys[x->at[i]] != key)
-		i = i + 1 == x->size ? 0 : i + 1;
-	return i;
+	return b + 1 == x->bucket + x->buckets ? x->bucket : b + 1;
 }
 
-uint32_t cache_index_find(const struct cache_index *x, uint64_t key)
+/* The bit of @key in *@b, which becomes the bucket that has it; 0: none has. */
+static uint32_t find(const struct cache_index *x, struct cache_bucket **b, uint64_t key, uint64_t hash)
 {
-	return x->at[place(x, key)];
-}
-
-uint32_t cache_index_put(struct cache_index *x, uint32_t position)
-{
-	uint64_t i = place(x, x->keys[position]);
-	uint32_t before = x->at[i];
-
-	x->at[i] = position;
-	return before;
-}
-
-void cache_index_take(struct cache_index *x, uint32_t position)
-{
-	uint64_t hole = place(x, x->keys[position]), i = hole;
-
-	for (;;) {
-		uint64_t h, from_home, from_hole;
-
-		i = i + 1 == x->size ? 0 : i + 1;
-		if (x->at[i] == CACHE_NONE)
-			break;
-		/* One that came from at or before the hole would not be found behind it. */
-		h = home(x, x->keys[x->at[i]]);
-		from_home = i >= h ? i - h : i + x->size - h;
-		from_hole = i >= hole ? i - hole : i + x->size - hole;
-		if (from_home < from_hole)
-			continue;
-		x->at[hole] = x->at[i];
-		hole = i;
+	for (;; *b = next(x, *b)) {
+		for (uint32_t match = cache_bucket_match(*b, hash); match; match &= match - 1)
+			if (cache_index_key(x, (*b)->at[__builtin_ctz(match)]) == key)
+				return match & -match;
+		if (!(*b)->passed)
+			return 0;
 	}
-	x->at[hole] = CACHE_NONE;
+}
+
+uint32_t cache_index_put(struct cache_index *x, uint32_t position, uint64_t hash)
+{
+	struct cache_bucket *b = cache_index_home(x, hash);
+	uint32_t bit = find(x, &b, cache_index_key(x, position), hash), before;
+
+	if (bit) {
+		before = b->at[__builtin_ctz(bit)];
+		b->at[__builtin_ctz(bit)] = position;
+		return before;
+	}
+	for (b = cache_index_home(x, hash); b->used == (1u << CACHE_BUCKET) - 1; b = next(x, b))
+		b->passed++;
+	bit = ~b->used & (b->used + 1);
+	b->used |= bit;
+	b->hash[__builtin_ctz(bit)] = (uint32_t)hash;
+	b->at[__builtin_ctz(bit)] = position;
+	return CACHE_NONE;
+}
+
+void cache_index_take(struct cache_index *x, uint32_t position, uint64_t hash)
+{
+	struct cache_bucket *home = cache_index_home(x, hash), *b = home;
+	uint32_t bit = find(x, &b, cache_index_key(x, position), hash);
+
+	b->used &= ~bit;
+	for (; home != b; home = next(x, home))
+		home->passed--;
 }

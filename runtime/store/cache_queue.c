@@ -18,9 +18,10 @@ static void append(struct cache *c, uint32_t slot)
 	cache_push_youngest(c, 0, slot);
 }
 
-static void append_unmarked(struct cache *c, uint32_t slot)
+static void insert(struct cache *c, uint32_t slot, uint64_t hash)
 {
-	c->mark[slot] = 0;
+	(void)hash;
+	c->slot[slot].mark = 0;
 	cache_push_youngest(c, 0, slot);
 }
 
@@ -32,7 +33,7 @@ static void ignore_hit(struct cache *c, uint32_t slot)
 
 static void mark_hit(struct cache *c, uint32_t slot)
 {
-	c->mark[slot] = 1;
+	c->slot[slot].mark = 1;
 }
 
 static void lru_hit(struct cache *c, uint32_t slot)
@@ -43,26 +44,27 @@ static void lru_hit(struct cache *c, uint32_t slot)
 	cache_push_youngest(c, 0, slot);
 }
 
-static uint32_t oldest_victim(struct cache *c, uint64_t key)
+static uint32_t oldest_victim(struct cache *c, uint64_t hash)
 {
 	uint32_t slot;
 
-	(void)key;
+	(void)hash;
 	do
 		slot = cache_oldest(c, 0);
 	while (slot != CACHE_NONE && cache_set_aside(c, slot));
 	return slot;
 }
 
-static uint32_t clock_victim(struct cache *c, uint64_t key)
+static uint32_t clock_victim(struct cache *c, uint64_t hash)
 {
 	for (;;) {
-		uint32_t slot = oldest_victim(c, key);
+		uint32_t slot = oldest_victim(c, hash);
 
-		if (slot == CACHE_NONE || !c->mark[slot])
+		if (slot == CACHE_NONE || !c->slot[slot].mark)
 			return slot;
 		cache_unlink(c, slot);
-		append_unmarked(c, slot);
+		c->slot[slot].mark = 0;
+		cache_push_youngest(c, 0, slot);
 	}
 }
 
@@ -88,44 +90,43 @@ static void sieve_dequeue(struct cache *c, uint32_t slot)
 	uint32_t *hand = c->policy;
 
 	if (*hand == slot)
-		*hand = c->link[slot].younger;
+		*hand = c->slot[slot].younger;
 	cache_unlink(c, slot);
 }
 
-static uint32_t sieve_victim(struct cache *c, uint64_t key)
+static uint32_t sieve_victim(struct cache *c, uint64_t hash)
 {
 	uint32_t *hand = c->policy;
 
-	(void)key;
+	(void)hash;
 	for (;;) {
 		if (*hand == c->slots)
-			*hand = c->link[c->slots].younger;
+			*hand = c->slot[c->slots].younger;
 		if (*hand == c->slots)
 			return CACHE_NONE;
 		if (cache_set_aside(c, *hand))
 			continue;
-		if (!c->mark[*hand])
+		if (!c->slot[*hand].mark)
 			return *hand;
-		c->mark[*hand] = 0;
-		*hand = c->link[*hand].younger;
+		c->slot[*hand].mark = 0;
+		*hand = c->slot[*hand].younger;
 	}
 }
 
 const struct cache_ops cache_lru = {
-	.name = "lru", .lists = 1, .hit = lru_hit, .victim = oldest_victim, .insert = append, .enqueue = append, .dequeue = cache_unlink,
+	.name = "lru", .lists = 1, .hit = lru_hit, .victim = oldest_victim, .insert = insert, .enqueue = append, .dequeue = cache_unlink,
 };
 
 const struct cache_ops cache_fifo = {
-	.name = "fifo", .lists = 1, .hit = ignore_hit, .victim = oldest_victim, .insert = append, .enqueue = append, .dequeue = cache_unlink,
+	.name = "fifo", .lists = 1, .hit = ignore_hit, .victim = oldest_victim, .insert = insert, .enqueue = append, .dequeue = cache_unlink,
 };
 
 const struct cache_ops cache_clock = {
 	.name = "clock",
 	.lists = 1,
-	.marks = true,
 	.hit = mark_hit,
 	.victim = clock_victim,
-	.insert = append_unmarked,
+	.insert = insert,
 	.enqueue = append,
 	.dequeue = cache_unlink,
 };
@@ -133,12 +134,11 @@ const struct cache_ops cache_clock = {
 const struct cache_ops cache_sieve = {
 	.name = "sieve",
 	.lists = 1,
-	.marks = true,
 	.create = sieve_create,
 	.destroy = sieve_destroy,
 	.hit = mark_hit,
 	.victim = sieve_victim,
-	.insert = append_unmarked,
+	.insert = insert,
 	.enqueue = append,
 	.dequeue = sieve_dequeue,
 };

@@ -30,7 +30,7 @@ static void destroy(struct cache *c)
 {
 	struct s3fifo *s = c->policy;
 
-	free(s->index.at);
+	cache_index_free(&s->index);
 	free(s->ghost);
 	free(s->ghost_used);
 	free(s);
@@ -47,12 +47,12 @@ static int create(struct cache *c)
 	s->main_room = c->slots > s->small_room ? c->slots - s->small_room : 0;
 	s->ghost = calloc((size_t)s->main_room + 1, sizeof(*s->ghost));
 	s->ghost_used = calloc((size_t)s->main_room + 1, 1);
-	return !s->ghost || !s->ghost_used || cache_index_init(&s->index, s->ghost, s->main_room) ? -1 : 0;
+	return !s->ghost || !s->ghost_used || cache_index_init(&s->index, s->ghost, sizeof(*s->ghost), s->main_room) ? -1 : 0;
 }
 
 static uint32_t queue_of(const struct cache *c, uint32_t slot)
 {
-	return c->mark[slot] & MARK_MAIN ? MAIN : SMALL;
+	return c->slot[slot].mark & MARK_MAIN ? MAIN : SMALL;
 }
 
 static void enqueue(struct cache *c, uint32_t slot)
@@ -73,35 +73,35 @@ static void dequeue(struct cache *c, uint32_t slot)
 
 static void hit(struct cache *c, uint32_t slot)
 {
-	if ((c->mark[slot] & MARK_COUNT) < 3)
-		c->mark[slot]++;
+	if ((c->slot[slot].mark & MARK_COUNT) < 3)
+		c->slot[slot].mark++;
 }
 
-static void insert(struct cache *c, uint32_t slot)
+static void insert(struct cache *c, uint32_t slot, uint64_t hash)
 {
 	struct s3fifo *s = c->policy;
-	uint32_t ghost = cache_index_find(&s->index, c->key[slot]);
+	uint32_t ghost = cache_index_find(&s->index, c->slot[slot].key, hash);
 
-	c->mark[slot] = 0;
+	c->slot[slot].mark = 0;
 	if (ghost != CACHE_NONE) {
-		cache_index_take(&s->index, ghost);
+		cache_index_take(&s->index, ghost, hash);
 		s->ghost_used[ghost] = 0;
-		c->mark[slot] = MARK_MAIN;
+		c->slot[slot].mark = MARK_MAIN;
 	}
 	enqueue(c, slot);
 }
 
-static void leave(struct cache *c, uint32_t slot)
+static void leave(struct cache *c, uint32_t slot, uint64_t hash)
 {
 	struct s3fifo *s = c->policy;
 
 	if (queue_of(c, slot) == MAIN || !s->main_room)
 		return;
 	if (s->ghost_used[s->ghost_at])
-		cache_index_take(&s->index, s->ghost_at);
-	s->ghost[s->ghost_at] = c->key[slot];
+		cache_index_take(&s->index, s->ghost_at, cache_hash(s->ghost[s->ghost_at]));
+	s->ghost[s->ghost_at] = c->slot[slot].key;
 	s->ghost_used[s->ghost_at] = 1;
-	cache_index_put(&s->index, s->ghost_at);
+	cache_index_put(&s->index, s->ghost_at, hash);
 	s->ghost_at = s->ghost_at + 1 == s->main_room ? 0 : s->ghost_at + 1;
 }
 
@@ -115,19 +115,19 @@ static uint32_t main_victim(struct cache *c)
 			return slot;
 		if (cache_set_aside(c, slot))
 			continue;
-		if (!(c->mark[slot] & MARK_COUNT))
+		if (!(c->slot[slot].mark & MARK_COUNT))
 			return slot;
-		c->mark[slot]--;
+		c->slot[slot].mark--;
 		cache_unlink(c, slot);
 		cache_push_youngest(c, MAIN, slot);
 	}
 }
 
-static uint32_t victim(struct cache *c, uint64_t key)
+static uint32_t victim(struct cache *c, uint64_t hash)
 {
 	struct s3fifo *s = c->policy;
 
-	(void)key;
+	(void)hash;
 	for (;;) {
 		uint32_t slot = cache_oldest(c, SMALL);
 
@@ -139,10 +139,10 @@ static uint32_t victim(struct cache *c, uint64_t key)
 		}
 		if (cache_set_aside(c, slot))
 			continue;
-		if ((c->mark[slot] & MARK_COUNT) < 2)
+		if ((c->slot[slot].mark & MARK_COUNT) < 2)
 			return slot;
 		dequeue(c, slot);
-		c->mark[slot] = MARK_MAIN;
+		c->slot[slot].mark = MARK_MAIN;
 		enqueue(c, slot);
 		if (s->length[MAIN] > s->main_room) {
 			slot = main_victim(c);
@@ -155,7 +155,6 @@ static uint32_t victim(struct cache *c, uint64_t key)
 const struct cache_ops cache_s3fifo = {
 	.name = "s3-fifo",
 	.lists = 2,
-	.marks = true,
 	.create = create,
 	.destroy = destroy,
 	.hit = hit,

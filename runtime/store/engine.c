@@ -48,8 +48,7 @@ static int make_classes(struct engine *e, uint32_t lane, uint64_t *at, struct sm
 		class->slots = (uint32_t)min_u64(min_u64(mine, bytes[c]) / class->row_bytes, CACHE_MAX_SLOTS);
 		class->at = *at;
 		*at += align_up((uint64_t)class->slots * class->row_bytes, 64);
-		class->filling = calloc((size_t)class->slots + 1, 1);
-		if (!class->filling || cache_create(e->o.policy, class->slots, &class->cache))
+		if (cache_create(e->o.policy, class->slots, &class->cache))
 			ret = engine_no_memory(err);
 	}
 	free(bytes);
@@ -165,20 +164,31 @@ static int make_host_memory(struct engine *e)
 {
 	size_t n = (size_t)e->max_lookups + 1;
 
+	e->rows = calloc(n, sizeof(*e->rows));
+	e->hash = calloc(n, sizeof(*e->hash));
+	e->byte = calloc(n, sizeof(*e->byte));
+	e->missed = calloc(n, sizeof(*e->missed));
+	e->which = calloc(n, sizeof(*e->which));
+	e->seen = calloc(plan_seen_room(e->max_lookups), sizeof(*e->seen));
+	e->seen_base = 1; /* nothing was seen */
 	e->keys = calloc(n, sizeof(*e->keys));
 	e->other = calloc(n, sizeof(*e->other));
-	e->rows = calloc(n, sizeof(*e->rows));
 	e->at = calloc(n, sizeof(*e->at));
-	e->start = calloc(n + 1, sizeof(*e->start));
-	e->byte = calloc(n, sizeof(*e->byte));
-	e->piece_of = calloc(n, sizeof(*e->piece_of));
-	if (!e->keys || !e->other || !e->rows || !e->at || !e->start || !e->byte || !e->piece_of)
+	e->wanted = calloc(n, sizeof(*e->wanted));
+	if (!e->rows || !e->hash || !e->byte || !e->missed || !e->which || !e->seen || !e->keys || !e->other || !e->at || !e->wanted)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < SLICES; i++) {
 		e->slices[i].pieces = calloc(n, sizeof(*e->slices[i].pieces));
 		e->slices[i].shares = calloc(e->nr, sizeof(*e->slices[i].shares));
 		if (!e->slices[i].pieces || !e->slices[i].shares)
 			return -ENOMEM;
+		if (e->o.pinned_host) {
+			e->slices[i].indices = calloc(n, sizeof(*e->slices[i].indices));
+			e->slices[i].weights = calloc(n, sizeof(*e->slices[i].weights));
+			e->slices[i].dram = calloc(n, sizeof(*e->slices[i].dram));
+			if (!e->slices[i].indices || !e->slices[i].weights || !e->slices[i].dram)
+				return -ENOMEM;
+		}
 		for (uint32_t k = 0; k < e->nr; k++)
 			if (make_share(e, &e->slices[i].shares[k], &e->lanes[k]))
 				return -ENOMEM;
@@ -233,10 +243,8 @@ static void free_lane(struct lane *l)
 				smartssd_file_unregister(l->dev, l->sources[i].file[k]);
 	if (l->arena.bo)
 		smartssd_bo_destroy(l->dev, l->arena.bo);
-	for (uint32_t i = 0; i < l->nr_classes; i++) {
+	for (uint32_t i = 0; i < l->nr_classes; i++)
 		cache_destroy(l->classes[i].cache);
-		free(l->classes[i].filling);
-	}
 	free(l->classes);
 	free(l->sources);
 	pins_free(&l->pins);
@@ -251,22 +259,29 @@ void engine_destroy(struct engine *e)
 			free_share(&e->slices[i].shares[k]);
 		free(e->slices[i].shares);
 		free(e->slices[i].pieces);
+		free(e->slices[i].indices);
+		free(e->slices[i].weights);
+		free(e->slices[i].dram);
 	}
 	for (uint32_t i = 0; i < e->nr; i++)
 		free_lane(&e->lanes[i]);
 	for (uint32_t i = 0; i < e->nr_known; i++) {
 		free(e->known[i].source);
+		dram_free(&e->known[i].dram);
 		table_close(e->known[i].table);
 	}
 	free(e->known);
 	free(e->lanes);
+	free(e->rows);
+	free(e->hash);
+	free(e->byte);
+	free(e->missed);
+	free(e->which);
+	free(e->seen);
 	free(e->keys);
 	free(e->other);
-	free(e->rows);
 	free(e->at);
-	free(e->start);
-	free(e->byte);
-	free(e->piece_of);
+	free(e->wanted);
 	pooled_destroy(e->pooled);
 	pthread_cond_destroy(&e->idle);
 	pthread_mutex_destroy(&e->lock);

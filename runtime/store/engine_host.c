@@ -5,8 +5,7 @@
 
 #include "engine_impl.h"
 
-/* The encoded row of a shard. */
-static int read_row(const struct table *t, uint32_t shard, uint64_t row, void *out)
+int host_read_row(const struct table *t, uint32_t shard, uint64_t row, void *out)
 {
 	uint32_t bytes = table_info(t)->layout.row_bytes;
 	uint64_t at;
@@ -18,21 +17,21 @@ static int read_row(const struct table *t, uint32_t shard, uint64_t row, void *o
 }
 
 /* Adds the piece's rows of @shard to @y. -errno: *bad is the row (of the whole table) that cannot be read. */
-static int pool_piece(const struct engine_bags *r, const struct piece *piece, uint32_t shard, float *y, uint64_t *bad, uint64_t *done)
+static int pool_piece(const struct table *t, const struct piece *piece, uint32_t shard, float *y, uint64_t *bad, uint64_t *done)
 {
-	const struct store_table *info = table_info(r->table);
+	const struct store_table *info = table_info(t);
 	uint8_t bytes[ROWFMT_MAX_DIM * 4];
 	float row[ROWFMT_MAX_DIM], sum[ROWFMT_MAX_DIM];
 
 	memset(sum, 0, info->dim * sizeof(*sum));
-	for (uint64_t i = piece->first; i < piece->last; i++) {
-		float weight = r->weights ? r->weights[i] : 1.0f;
+	for (uint32_t i = 0; i < piece->nr; i++) {
+		float weight = piece->weights ? piece->weights[i] : 1.0f;
 		int ret;
 
-		*bad = (uint64_t)r->indices[i];
+		*bad = (uint64_t)piece->indices[i];
 		if (layout_shard(*bad, info->shards) != shard)
 			continue;
-		ret = read_row(r->table, shard, layout_shard_row(*bad, info->shards), bytes);
+		ret = host_read_row(t, shard, layout_shard_row(*bad, info->shards), bytes);
 		if (ret)
 			return ret;
 		rowfmt_decode(info->format, info->dim, bytes, 1, row);
@@ -58,11 +57,11 @@ void host_share(struct engine *e, struct batch *b, const struct slice *s, uint32
 
 		if (shard == UINT32_MAX || r->status)
 			continue;
-		ret = pool_piece(r, piece, shard, r->y + piece->bag * info->dim, &bad, &e->counts.host_rows);
+		ret = pool_piece(r->table, piece, shard, r->y + piece->bag * info->dim, &bad, &e->counts.host_rows);
 		if (b->marks && e->counts.host_rows != before)
 			b->marks[a->first_mark + piece->bag] |= MARK_MISSED;
 		if (ret)
-			r->status = smartssd_fail(&r->err, -EIO, "table '%s', bag %" PRIu64 ": row %" PRIu64 " cannot be read from %s: %s", info->name, piece->bag, bad,
+			r->status = smartssd_fail(&r->err, -EIO, "table '%s', bag %" PRIu64 ": row %" PRIu64 " cannot be read from %s: %s", info->name, r->first_bag + piece->bag, bad,
 						  volume_path(store_volume(e->store, lane)), strerror(-ret));
 	}
 }

@@ -6,6 +6,7 @@
  *   engine_run.c     one call: checks, results that are kept, slices, means
  *   engine_plan.c    a slice on one card: which rows are wanted, where they are, what is to be read
  *   engine_held.c    rows in card memory: the row cache, what is pinned; forgetting
+ *   engine_dram.c    rows pinned in host memory: which lookups of a slice they answer, their sums
  *   engine_job.c     a slice's job on one card: commands, and how it ended
  *   engine_host.c    a card's part of a slice by plain reads, when the card cannot do it; which rows cannot be read
  *
@@ -43,21 +44,34 @@ struct source {
 /* Rows of one size share a cache. */
 struct class {
 	uint32_t row_bytes, slots;
-	struct cache *cache;
-	uint64_t at;	  /* of slot 0 in the arena */
-	uint8_t *filling; /* slots whose row is on its way */
+	struct cache *cache; /* a slot's user byte: its row is on its way */
+	uint64_t at;	     /* of slot 0 in the arena */
+};
+
+/* Keys in the order in which they came. */
+struct key_set {
+	uint64_t *keys;
+	uint32_t nr, room;
+	struct cache_index index; /* for room of them */
 };
 
 /* Rows that were pinned. A row that was forgotten is copied to its place again when it is wanted and nobody uses the old one any more. */
 struct pins {
 	uint64_t at, bytes, used; /* in the arena */
-	uint64_t *keys;
+	struct key_set set;
 	struct pin {
 		uint32_t at, users;
 		enum { PIN_EMPTY, PIN_FILLING, PIN_FORGOTTEN, PIN_THERE } state; /* FORGOTTEN: while it was being filled */
-	} *pin;
-	uint32_t nr, room_keys, room_pins;
-	struct cache_index index; /* over keys */
+	} *pin; /* of each key */
+	uint32_t room;
+};
+
+/* A table's rows that are pinned in host memory. */
+struct dram {
+	struct key_set set; /* numbers in the whole table */
+	uint8_t *rows;	    /* encoded */
+	uint8_t *there;	    /* 0: forgotten, or it could not be read: it is read again when it is wanted */
+	uint32_t room_rows, room_there;
 };
 
 struct lane {
@@ -77,7 +91,10 @@ struct lane {
 struct piece {
 	uint32_t asked; /* batch.asked[] */
 	uint64_t bag;
-	uint64_t first, last; /* positions in the request's indices */
+	uint32_t nr;		/* lookups for the cards: */
+	const int64_t *indices; /* in the request, or in the slice when some of the piece's are answered from host memory */
+	const float *weights;	/* of these, or NULL */
+	uint32_t dram, nr_dram; /* in slice.dram */
 };
 
 /* Bags of one (format, dim). */
@@ -98,9 +115,9 @@ struct reading {
 
 /* A slot, or a pinned place, that a slice uses or fills. */
 struct held {
-	uint64_t row;
-	uint32_t source, slot; /* of a pinned row: its number in pins */
-	bool pinned, fill;
+	uint32_t slot;		   /* of a pinned row: its number in pins */
+	uint32_t class : 30;	   /* of a slot */
+	uint32_t pinned : 1, fill : 1;
 };
 
 enum share_end { SHARE_DONE, SHARE_HOST, SHARE_LOST }; /* HOST: the host is to do it; LOST: likewise, the card is gone */
@@ -142,6 +159,14 @@ struct share {
 struct slice {
 	struct piece *pieces;
 	uint32_t nr_pieces;
+	/* With pinned_host, room for e->max_lookups of each; else NULL: */
+	int64_t *indices;
+	float *weights;
+	struct dram_hit {
+		uint32_t number; /* of the row in its table's dram */
+		float weight;
+	} *dram;
+	uint32_t nr_dram;
 	struct share *shares; /* one for each lane */
 	bool busy;
 	int ret; /* why it was not started */
@@ -186,11 +211,18 @@ struct engine {
 		struct table *table;
 		uint64_t epoch;	  /* tells results of before and after an update apart */
 		uint32_t *source; /* of each lane: number + 1 */
+		struct dram dram;
 	} *known;
-	uint32_t nr_known, room_known;
-	/* For planning. */
-	uint64_t *keys, *other, *rows, *at;
-	uint32_t *start, *byte, *piece_of;
+	uint32_t nr_known, room_known, guess;
+	uint64_t dram_used; /* bytes of rows in host memory */
+	/* For planning a table: */
+	uint64_t *rows, *hash; /* distinct rows; cache_hash() of their keys in the row cache */
+	uint32_t *byte;	       /* where each is in the arena, or will be */
+	uint8_t *missed;       /* 1: it is not in card memory */
+	uint32_t *which;       /* of each lookup of the share: number of its row */
+	uint32_t *seen;	       /* hash table of rows: number + seen_base; what is less is from before */
+	uint32_t seen_base;
+	uint64_t *keys, *other, *at, *wanted; /* for rows that are to be read */
 };
 
 static inline int engine_no_memory(struct smartssd_error *err)
@@ -211,17 +243,33 @@ int known_table(struct engine *e, struct table *t, uint32_t *out, struct smartss
 int run_locked(struct engine *e, struct engine_bags *bags, uint32_t nr, struct smartssd_error *err);
 
 /* engine_plan.c */
+uint32_t plan_seen_room(uint32_t lookups); /* entries of e->seen for so many lookups */
 int plan_source(struct engine *e, uint32_t lane, uint32_t known, uint32_t *out, struct smartssd_error *err);
 /* What it took of card memory is held until held_release(), also after an error. */
 int plan_share(struct engine *e, struct batch *b, struct slice *s, uint32_t lane, struct smartssd_error *err);
 
-/* engine_held.c: the byte where the row is, or NOWHERE; then *to is where it is to be copied to, or NOWHERE. */
-uint32_t held_find(struct engine *e, struct share *p, uint32_t source, uint64_t row, uint32_t *to);
-/* Before held_find() of e->rows[i], of @rows: what those further on need is fetched. */
-void held_prefetch(const struct engine *e, const struct share *p, uint32_t source, uint32_t i, uint32_t rows);
+/* engine_held.c */
+uint32_t key_set_find(const struct key_set *k, uint64_t key, uint64_t hash); /* its number, or CACHE_NONE */
+int key_set_add(struct key_set *k, uint64_t key);			     /* one that is not in. -ENOMEM */
+void key_set_free(struct key_set *k);
+/*
+ * The first @rows of e->rows: e->byte of each, NOWHERE and missed when it is not in card memory. Those that are to stay are added to p->from (number of the
+ * row) and p->to. Returns how many are missed.
+ */
+uint32_t held_find(struct engine *e, struct share *p, uint32_t source, uint32_t rows);
 /* @good: rows that were to be copied are there. */
 void held_release(struct share *p, bool good);
 void pins_free(struct pins *pins);
+
+/*
+ * engine_dram.c. Of a slice whose pieces are whole: what host memory answers is taken out of them; dram_pool() adds it to the requests' y, before the lock is
+ * given up.
+ */
+void dram_split(struct engine *e, struct batch *b, struct slice *s);
+void dram_pool(struct engine *e, struct batch *b, const struct slice *s);
+int dram_pin(struct engine *e, uint32_t known, const int64_t *rows, uint64_t nr, uint64_t *done, struct smartssd_error *err);
+void dram_forget(struct dram *d, const int64_t *rows, uint64_t nr); /* NULL: all */
+void dram_free(struct dram *d);
 
 /* engine_job.c */
 uint64_t job_io_bytes(const struct engine *e);
@@ -230,7 +278,9 @@ int job_submit(struct engine *e, struct slice *s, uint32_t lane, struct smartssd
 int job_wait(struct share *p, struct smartssd_error *err);
 const float *job_y(const struct share *p);
 
-/* engine_host.c: adds to the requests' y; a row that cannot be read: the status of its request. */
+/* engine_host.c: the encoded row of a shard, by plain reads; -errno. */
+int host_read_row(const struct table *t, uint32_t shard, uint64_t row, void *out);
+/* Adds to the requests' y; a row that cannot be read: the status of its request. */
 void host_share(struct engine *e, struct batch *b, const struct slice *s, uint32_t lane);
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * A card's share of a slice. Pieces come with those of a (format, dim), a run, side by side, and in it those of a table. For each table:
  *
- *   gather    keys of its lookups: row, and number of the lookup
- *   sort      them: equal rows are neighbours, and rows ascend as they do on the drive
- *   resolve   each row once: in card memory already, or where on the drive; extents of the latter, neighbours together
+ *   gather    the distinct rows of its lookups (a small hash table), and of each lookup the number of its row
+ *   resolve   each row once: in card memory already, or to be read
+ *   read      the latter sorted, as rows ascend as they do on the drive; extents, neighbours together
  *   scatter   the byte in the arena where each lookup finds its row
  *
  * Rows in the delta are in a file of their own, in no order: their places are sorted.
@@ -14,7 +14,7 @@
 
 #include "engine_impl.h"
 
-#define LOOKUP_BITS 16 /* of a key: below the row, the lookup; below a place in the delta, the row's number in rows */
+#define NUMBER_BITS 16 /* of a key: below the row, or its place in the delta, its number in e->rows, or in e->wanted */
 
 int plan_source(struct engine *e, uint32_t lane, uint32_t known, uint32_t *out, struct smartssd_error *err)
 {
@@ -129,146 +129,177 @@ static uint32_t read_row(struct engine *e, struct share *p, const struct layout 
 	return (uint32_t)(c->x->bo_offset + (at - c->x->file_offset));
 }
 
-/* Rows that are not in card memory: @nr of e->rows with e->byte NOWHERE; e->byte becomes where each will be. */
-static int read_rows(struct engine *e, struct share *p, uint32_t source, uint32_t nr, struct smartssd_error *err)
+/* What e->keys has, @nr of them: the row, and its number, whose e->byte becomes where the row will be. @most: the bits that any key has. */
+static int read_rows(struct engine *e, struct share *p, uint32_t source, uint32_t nr, uint64_t most, struct smartssd_error *err)
 {
 	const struct source *s = &p->lane->sources[source];
 	const struct layout *layout = &table_info(s->table)->layout;
-	uint64_t rows_at = table_rows(s->table, s->shard)->offset, delta_at = table_delta(s->table, s->shard)->offset, most = 0, *delta = e->keys;
+	uint64_t rows_at = table_rows(s->table, s->shard)->offset, delta_at = table_delta(s->table, s->shard)->offset;
+	uint64_t *keys = sort(e->keys, e->other, nr, NUMBER_BITS, most), *delta = keys == e->keys ? e->other : e->keys, most_delta = 0;
+	const uint32_t number = (1u << NUMBER_BITS) - 1;
 	struct cursor c = { 0 };
 	uint32_t in_delta = 0;
 	int ret = 0;
 
-	table_where(s->table, s->shard, e->rows, nr, e->at);
+	for (uint32_t i = 0; i < nr; i++)
+		e->wanted[i] = keys[i] >> NUMBER_BITS;
+	table_where(s->table, s->shard, e->wanted, nr, e->at);
+	e->counts.rows_read += nr;
+	e->counts.row_bytes_wanted += (uint64_t)nr * layout->row_bytes;
 	for (uint32_t i = 0; i < nr && !ret; i++) {
-		if (e->byte[i] != NOWHERE)
-			continue;
-		e->counts.rows_read++;
-		e->counts.row_bytes_wanted += layout->row_bytes;
 		if (e->at[i] & TABLE_IN_DELTA) {
 			uint64_t at = delta_at + (e->at[i] & ~TABLE_IN_DELTA);
 
-			delta[in_delta++] = at << LOOKUP_BITS | i;
-			most |= at << LOOKUP_BITS;
+			delta[in_delta++] = at << NUMBER_BITS | (keys[i] & number);
+			most_delta |= at << NUMBER_BITS;
 			continue;
 		}
 		if (!c.reading)
 			ret = begin_reading(p, source, 0, &c, err);
 		if (!ret)
-			e->byte[i] = read_row(e, p, layout, rows_at + e->at[i], &c);
+			e->byte[keys[i] & number] = read_row(e, p, layout, rows_at + e->at[i], &c);
 	}
 	if (!in_delta || ret)
 		return ret;
-	delta = sort(delta, e->at, in_delta, LOOKUP_BITS, most);
+	delta = sort(delta, e->at, in_delta, NUMBER_BITS, most_delta);
 	ret = begin_reading(p, source, 1, &c, err);
 	for (uint32_t i = 0; i < in_delta && !ret; i++)
-		e->byte[delta[i] & ((1u << LOOKUP_BITS) - 1)] = read_row(e, p, layout, delta[i] >> LOOKUP_BITS, &c);
+		e->byte[delta[i] & number] = read_row(e, p, layout, delta[i] >> NUMBER_BITS, &c);
 	return ret;
 }
 
 /* ---- a table ---- */
 
-/* Sorted keys -> e->rows, each once, and e->start, the first key of each and the end. What is not new is overwritten by the next: no branch to guess wrong. */
-static uint32_t distinct_rows(struct engine *e, const uint64_t *keys, uint32_t nr)
+/* The hash table that tells rows apart is at most half full, and small, so that it stays in a near cache. */
+static uint32_t seen_bits(uint32_t lookups)
 {
-	uint64_t last = UINT64_MAX;
-	uint32_t rows = 0;
+	uint32_t bits = 6;
 
-	for (uint32_t i = 0; i < nr; i++) {
-		uint64_t row = keys[i] >> LOOKUP_BITS;
+	while (1u << bits < 2 * lookups)
+		bits++;
+	return bits;
+}
 
-		e->rows[rows] = row;
-		e->start[rows] = i;
-		rows += (row != last) | e->o.no_dedup;
-		last = row;
+uint32_t plan_seen_room(uint32_t lookups)
+{
+	return 1u << seen_bits(lookups);
+}
+
+struct gather {
+	uint32_t first; /* lookup of the share */
+	uint32_t rows;	/* distinct */
+	uint32_t shift, mask;
+	uint64_t all; /* the bits that any row has */
+};
+
+/* For up to @lookups of them. */
+static void begin_gather(struct engine *e, struct gather *g, const struct share *p, uint32_t lookups)
+{
+	uint32_t bits = seen_bits(lookups);
+
+	*g = (struct gather){ .first = p->nr_lookups, .shift = 64 - bits, .mask = (1u << bits) - 1 };
+	if (e->seen_base <= UINT32_MAX - SLICE_LOOKUPS)
+		return;
+	memset(e->seen, 0, plan_seen_room(e->max_lookups) * sizeof(*e->seen));
+	e->seen_base = 1;
+}
+
+static inline uint32_t new_number(struct engine *e, struct gather *g, uint64_t row)
+{
+	e->rows[g->rows] = row;
+	g->all |= row;
+	return g->rows++;
+}
+
+/* The number of the row in e->rows. It is written behind the last one first, so that whether it is new needs no branch, which would be guessed wrong as often as not. */
+static inline uint32_t number_of(struct engine *e, struct gather *g, uint64_t row)
+{
+	uint32_t i = (uint32_t)(row * 0x9e3779b97f4a7c15ull >> g->shift), n, rows = g->rows;
+
+	e->rows[rows] = row;
+	g->all |= row;
+	for (;; i = (i + 1) & g->mask) {
+		/* What is from before is less than the base, so its difference is large. */
+		n = e->seen[i] - e->seen_base;
+		n = n < rows ? n : rows;
+		if (e->rows[n] == row)
+			break;
 	}
-	e->start[rows] = nr;
-	return rows;
+	e->seen[i] = e->seen_base + n;
+	g->rows = rows + (n == rows);
+	return n;
 }
 
-static void mark_missed(struct batch *b, const struct engine *e, const struct slice *s, const struct share *p, uint32_t lookup)
+/* A piece's lookups, of those that are this card's: all of a table, or the rows of a shard. */
+static void gather_piece(struct engine *e, struct share *p, struct gather *g, const struct piece *piece, uint32_t shards, uint32_t shard)
 {
-	const struct piece *piece = &s->pieces[p->pieces[e->piece_of[lookup]]];
+	uint32_t at = p->nr_lookups;
 
-	b->marks[b->asked[piece->asked].first_mark + piece->bag] |= MARK_MISSED;
+	if (shards == 1 && !e->o.no_dedup) {
+		for (uint32_t i = 0; i < piece->nr; i++)
+			e->which[at + i] = number_of(e, g, (uint64_t)piece->indices[i]);
+		for (uint32_t i = 0; i < piece->nr && p->weighted; i++)
+			p->weight[at + i] = piece->weights ? piece->weights[i] : 1.0f;
+		p->nr_lookups = at + piece->nr;
+		return;
+	}
+	for (uint32_t i = 0; i < piece->nr; i++) {
+		uint64_t row = (uint64_t)piece->indices[i];
+
+		if (layout_shard(row, shards) != shard)
+			continue;
+		row = layout_shard_row(row, shards);
+		e->which[at] = e->o.no_dedup ? new_number(e, g, row) : number_of(e, g, row);
+		p->weight[at++] = piece->weights ? piece->weights[i] : 1.0f;
+	}
+	p->nr_lookups = at;
 }
 
-/* Lookups [first, p->nr_lookups) are @source's; their keys are in e->keys. */
-static int plan_table(struct engine *e, struct batch *b, const struct slice *s, struct share *p, uint32_t source, uint32_t first, uint64_t most, struct smartssd_error *err)
+/* Pieces [first, p->nr_pieces) of the share: where each lookup finds its row, and which bags had all of them. */
+static void scatter(struct engine *e, struct batch *b, const struct slice *s, struct share *p, uint32_t first)
 {
-	uint32_t nr = p->nr_lookups - first, rows, misses = 0, fills = p->nr_fills;
-	uint64_t *keys = sort(e->keys, e->other, nr, LOOKUP_BITS, most), *spare = keys == e->keys ? e->other : e->keys;
-	bool held = !e->o.no_dedup && (e->o.row_cache || e->o.pinned);
+	for (uint32_t i = first; i < p->nr_pieces; i++) {
+		const struct piece *piece = &s->pieces[p->pieces[i]];
+		uint32_t end = i + 1 < p->nr_pieces ? p->offset[i + 1] : p->nr_lookups, missed = 0;
+
+		for (uint32_t k = p->offset[i]; k < end; k++) {
+			p->word[k] = e->byte[e->which[k]];
+			missed += e->missed[e->which[k]];
+		}
+		e->counts.lookup_hits += end - p->offset[i] - missed;
+		if (missed && b->marks)
+			b->marks[b->asked[piece->asked].first_mark + piece->bag] |= MARK_MISSED;
+	}
+}
+
+/* The table's pieces of the share are those from @first on. */
+static int plan_table(struct engine *e, struct batch *b, const struct slice *s, struct share *p, uint32_t source, const struct gather *g, uint32_t first, struct smartssd_error *err)
+{
+	uint32_t missed = g->rows, fills = p->nr_fills, nr = 0;
 	int ret = 0;
 
-	/* read_rows() uses the one that is free. */
-	e->keys = spare;
-	e->other = keys;
-	rows = distinct_rows(e, keys, nr);
-	e->counts.distinct_rows += rows;
-	for (uint32_t i = 0; i < rows && held; i++) {
-		uint32_t uses = e->start[i + 1] - e->start[i], to;
-
-		held_prefetch(e, p, source, i, rows);
-		e->byte[i] = held_find(e, p, source, e->rows[i], &to);
-		if (e->byte[i] != NOWHERE) {
-			e->counts.row_hits++;
-			e->counts.lookup_hits += uses;
-			continue;
-		}
-		misses++;
-		for (uint32_t k = e->start[i]; k < e->start[i + 1]; k++)
-			mark_missed(b, e, s, p, keys[k] & ((1u << LOOKUP_BITS) - 1));
-		if (to != NOWHERE) {
-			p->from[p->nr_fills] = i; /* its byte is not known yet */
-			p->to[p->nr_fills++] = to;
-		}
+	e->seen_base += g->rows;
+	e->counts.card_lookups += p->nr_lookups - g->first;
+	e->counts.distinct_rows += g->rows;
+	if (!e->o.no_dedup && (e->o.row_cache || e->o.pinned))
+		missed = held_find(e, p, source, g->rows);
+	else
+		memset(e->missed, 1, g->rows);
+	e->counts.row_hits += g->rows - missed;
+	/* What is not new is overwritten by the next: no branch to guess wrong. */
+	for (uint32_t i = 0; i < g->rows && missed; i++) {
+		e->keys[nr] = e->rows[i] << NUMBER_BITS | i;
+		nr += e->missed[i];
 	}
-	if (!held) {
-		memset(e->byte, 0xff, rows * sizeof(*e->byte));
-		misses = rows;
-	}
-	if (misses)
-		ret = read_rows(e, p, source, rows, err);
+	if (nr)
+		ret = read_rows(e, p, source, nr, g->all << NUMBER_BITS, err);
 	for (uint32_t i = fills; i < p->nr_fills; i++)
 		p->from[i] = e->byte[p->from[i]];
-	for (uint32_t i = 0; i < rows; i++)
-		for (uint32_t k = e->start[i]; k < e->start[i + 1]; k++)
-			p->word[keys[k] & ((1u << LOOKUP_BITS) - 1)] = e->byte[i];
+	scatter(e, b, s, p, first);
 	return ret;
 }
 
 /* ---- all of it ---- */
-
-/* Keys of a piece's lookups, of those that are this card's: all of a table, or the rows of a shard. */
-static void take_piece(struct engine *e, struct share *p, const struct engine_bags *r, const struct piece *piece, uint32_t shard, uint32_t first, uint64_t *most)
-{
-	uint32_t shards = table_info(r->table)->shards, at = p->nr_lookups;
-	uint64_t all = 0;
-
-	if (shards == 1) {
-		for (uint64_t i = piece->first; i < piece->last; i++, at++) {
-			all |= (uint64_t)r->indices[i];
-			e->keys[at - first] = (uint64_t)r->indices[i] << LOOKUP_BITS | at;
-		}
-		if (p->weighted)
-			for (uint64_t i = piece->first, k = p->nr_lookups; i < piece->last; i++)
-				p->weight[k++] = r->weights ? r->weights[i] : 1.0f;
-	} else {
-		for (uint64_t i = piece->first; i < piece->last; i++) {
-			uint64_t row = (uint64_t)r->indices[i];
-
-			if (layout_shard(row, shards) != shard)
-				continue;
-			row = layout_shard_row(row, shards);
-			all |= row;
-			e->keys[at - first] = row << LOOKUP_BITS | at;
-			p->weight[at++] = r->weights ? r->weights[i] : 1.0f;
-		}
-	}
-	*most |= all << LOOKUP_BITS;
-	p->nr_lookups = at;
-}
 
 static void begin_run(struct share *p, const struct store_table *info)
 {
@@ -290,27 +321,31 @@ static void end_run(struct share *p)
 /* Pieces from @i on that are of one table. Returns the first that is not. */
 static uint32_t take_table(struct engine *e, struct batch *b, struct slice *s, struct share *p, uint32_t lane, uint32_t i, int *ret, struct smartssd_error *err)
 {
-	uint32_t known = b->asked[s->pieces[i].asked].known, first = p->nr_lookups, source = 0;
-	uint32_t shard = engine_shard(e, table_info(e->known[known].table), lane);
-	uint64_t most = 0;
+	uint32_t known = b->asked[s->pieces[i].asked].known, first = p->nr_pieces, source = 0, lookups = 0, end;
+	const struct store_table *info = table_info(e->known[known].table);
+	uint32_t shard = engine_shard(e, info, lane);
+	struct gather g;
 
-	*ret = shard == UINT32_MAX ? 0 : plan_source(e, lane, known, &source, err);
-	for (; i < s->nr_pieces && b->asked[s->pieces[i].asked].known == known; i++) {
+	for (end = i; end < s->nr_pieces && b->asked[s->pieces[end].asked].known == known; end++)
+		lookups += s->pieces[end].nr;
+	if (shard == UINT32_MAX || !lookups)
+		return end;
+	*ret = plan_source(e, lane, known, &source, err);
+	if (*ret)
+		return end;
+	begin_gather(e, &g, p, lookups);
+	for (; i < end; i++) {
 		uint32_t before = p->nr_lookups;
 
-		if (shard == UINT32_MAX || *ret)
-			continue;
-		take_piece(e, p, &b->bags[b->asked[s->pieces[i].asked].request], &s->pieces[i], shard, first, &most);
+		gather_piece(e, p, &g, &s->pieces[i], info->shards, shard);
 		if (p->nr_lookups == before) /* nothing for this card: nothing to add */
 			continue;
-		for (uint32_t k = before; k < p->nr_lookups && b->marks; k++)
-			e->piece_of[k] = p->nr_pieces;
 		p->offset[p->nr_pieces] = before;
 		p->pieces[p->nr_pieces++] = i;
 	}
-	if (!*ret && p->nr_lookups > first)
-		*ret = plan_table(e, b, s, p, source, first, most, err);
-	return i;
+	if (p->nr_lookups > g.first)
+		*ret = plan_table(e, b, s, p, source, &g, first, err);
+	return end;
 }
 
 int plan_share(struct engine *e, struct batch *b, struct slice *s, uint32_t lane, struct smartssd_error *err)
@@ -325,7 +360,7 @@ int plan_share(struct engine *e, struct batch *b, struct slice *s, uint32_t lane
 	p->end = SHARE_HOST;
 	p->weighted = false;
 	for (uint32_t i = 0; i < s->nr_pieces; i++)
-		p->weighted |= b->bags[b->asked[s->pieces[i].asked].request].weights != NULL;
+		p->weighted |= s->pieces[i].weights != NULL;
 	for (uint32_t i = 0; i < s->nr_pieces && !ret;) {
 		const struct asked *a = &b->asked[s->pieces[i].asked];
 

@@ -13,9 +13,14 @@ int known_table(struct engine *e, struct table *t, uint32_t *out, struct smartss
 	uint32_t *source;
 	int ret;
 
-	for (*out = 0; *out < e->nr_known; ++*out)
-		if (e->known[*out].table == t)
+	/* Batches come in the same order again and again: the first guess is mostly right. */
+	for (uint32_t i = 0; i < e->nr_known; i++) {
+		*out = e->guess + i < e->nr_known ? e->guess + i : e->guess + i - e->nr_known;
+		if (e->known[*out].table == t) {
+			e->guess = *out + 1 < e->nr_known ? *out + 1 : 0;
 			return 0;
+		}
+	}
 	if (info->rows >> ROW_BITS || e->nr_known >= 1u << (64 - ROW_BITS - 1))
 		return smartssd_fail(err, -EOVERFLOW, "table '%s': %" PRIu64 " rows are too many, or there were too many tables", info->name, info->rows);
 	for (uint32_t shard = 0; shard < info->shards; shard++)
@@ -35,7 +40,8 @@ int known_table(struct engine *e, struct table *t, uint32_t *out, struct smartss
 		free(source);
 		return ret;
 	}
-	e->known[e->nr_known++] = (struct known){ .table = t, .source = source };
+	*out = e->nr_known++;
+	e->known[*out] = (struct known){ .table = t, .source = source };
 	return 0;
 }
 
@@ -44,7 +50,7 @@ static int check_offsets(struct engine_bags *b, const struct store_table *info)
 	for (uint64_t k = 0; k < b->bags; k++)
 		if (b->offsets[k] < 0 || b->offsets[k + 1] < b->offsets[k])
 			return smartssd_fail(&b->err, -EINVAL, "table '%s': offsets[%" PRIu64 "] is %" PRId64 ", offsets[%" PRIu64 "] is %" PRId64 ": they begin at 0 or above and do not decrease",
-					     info->name, k, b->offsets[k], k + 1, b->offsets[k + 1]);
+					     info->name, b->first_bag + k, b->offsets[k], b->first_bag + k + 1, b->offsets[k + 1]);
 	return 0;
 }
 
@@ -57,7 +63,7 @@ static int check_indices(struct engine_bags *b, const struct store_table *info)
 	for (uint64_t k = 0; k < b->bags && bad; k++)
 		for (int64_t i = b->offsets[k]; i < b->offsets[k + 1]; i++)
 			if ((uint64_t)b->indices[i] >= info->rows)
-				return smartssd_fail(&b->err, -ERANGE, "table '%s', bag %" PRIu64 ", position %" PRId64 ": index %" PRId64 "; it has %" PRIu64 " rows", info->name, k,
+				return smartssd_fail(&b->err, -ERANGE, "table '%s', bag %" PRIu64 ", position %" PRId64 ": index %" PRId64 "; it has %" PRIu64 " rows", info->name, b->first_bag + k,
 						     i - b->offsets[k], b->indices[i], info->rows);
 	return 0;
 }
@@ -96,7 +102,7 @@ static int by_kind(const void *a, const void *b)
 
 static bool any_cache(const struct engine *e)
 {
-	return !e->o.no_dedup ? e->o.row_cache || e->o.pinned || e->o.pooled_cache : e->o.pooled_cache != 0;
+	return e->o.pooled_cache || e->o.pinned_host || (!e->o.no_dedup && (e->o.row_cache || e->o.pinned));
 }
 
 /* The requests that are good, in the order in which they are done. With the lock held. */
@@ -151,7 +157,7 @@ static void end(struct engine *e, const struct batch *b)
 
 			if (!nr)
 				continue;
-			e->counts.row_bags_all += b->marks && !mark && (e->o.row_cache || e->o.pinned);
+			e->counts.row_bags_all += b->marks && !mark;
 			if (e->o.pooled_cache && !r->weights && !(mark & MARK_KEPT) && e->known[a->known].epoch == (a->pooled & ((1ull << ROW_BITS) - 1)))
 				pooled_keep(e->pooled, a->pooled, 0, r->indices + r->offsets[k], nr, dim, y);
 			if (r->mean)
@@ -173,6 +179,7 @@ static bool find_kept(struct engine *e, struct batch *b, const struct asked *a, 
 		return false;
 	b->marks[a->first_mark + bag] |= MARK_KEPT;
 	e->counts.pooled_hits++;
+	e->counts.pooled_rows += (uint64_t)r->offsets[bag + 1] - first;
 	return true;
 }
 
@@ -207,7 +214,8 @@ static void fill_slice(struct engine *e, struct batch *b, struct slice *s)
 			if (!fit || y + y_each > e->y_room || (left > fit && s->nr_pieces))
 				return;
 			fit = min_u64(fit, left);
-			s->pieces[s->nr_pieces++] = (struct piece){ .asked = b->at, .bag = b->bag, .first = first, .last = first + fit };
+			s->pieces[s->nr_pieces++] = (struct piece){ .asked = b->at, .bag = b->bag, .nr = (uint32_t)fit, .indices = r->indices + first,
+								    .weights = r->weights ? r->weights + first : NULL };
 			lookups += fit;
 			bytes += fit * each;
 			y += y_each;
@@ -248,6 +256,8 @@ static void start_slice(struct engine *e, struct batch *b, struct slice *s, stru
 	s->ret = 0;
 	for (uint32_t i = 0; i < e->nr; i++)
 		s->shares[i].planned = s->shares[i].flying = false;
+	if (e->dram_used)
+		dram_split(e, b, s);
 	for (uint32_t i = 0; i < e->nr && !s->ret; i++) {
 		if (!e->lanes[i].lost)
 			s->ret = plan_share(e, b, s, i, err);
@@ -255,6 +265,8 @@ static void start_slice(struct engine *e, struct batch *b, struct slice *s, stru
 			s->ret = job_submit(e, s, i, err);
 	}
 	e->counts.plan_ns += smartssd_now() - start;
+	if (e->dram_used && !s->ret)
+		dram_pool(e, b, s);
 }
 
 /* The oldest one of this batch. The lock is not held while it waits. */

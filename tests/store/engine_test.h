@@ -220,4 +220,60 @@ static inline struct engine_counts counts(struct engine *e)
 	return c;
 }
 
+/* ---- a table of each kind ---- */
+
+enum { FORMATS = 4, TABLES = 8 };
+
+static struct known_rows tables[TABLES];
+
+/* Each format, whole and row-wise. */
+static inline void make_tables(uint64_t rows)
+{
+	static const uint32_t dims[TABLES] = { 32, 32, 64, 1, 7, 33, 128, 300 };
+	char name[20];
+
+	for (uint32_t i = 0; i < TABLES; i++) {
+		snprintf(name, sizeof(name), "t%u", i);
+		make_table(&tables[i], name, i % FORMATS, rows, dims[i], i / FORMATS);
+	}
+}
+
+static inline void drop_tables(void)
+{
+	for (uint32_t i = 0; i < TABLES; i++)
+		drop_table(&tables[i]);
+}
+
+/* A batch over all tables, some of them twice. */
+static inline void random_batch(struct engine *e, uint64_t bags, uint32_t most, uint64_t among)
+{
+	struct engine_bags b[TABLES + 4];
+	const struct known_rows *k[TABLES + 4];
+	uint32_t nr = random_in(1, TABLES + 4);
+
+	for (uint32_t i = 0; i < nr; i++) {
+		bool weighted = !random_in(0, 3);
+
+		k[i] = &tables[random_in(0, 9) ? i % TABLES : random_in(0, TABLES - 1)];
+		make_request(&b[i], k[i], random_in(0, (uint32_t)bags), 0, most, min_u64(among, k[i]->nr), weighted, !weighted && random_in(0, 1));
+	}
+	OK(engine_run(e, b, nr, &err));
+	for (uint32_t i = 0; i < nr; i++) {
+		check_request(&b[i], k[i]);
+		drop_request(&b[i]);
+	}
+}
+
+/* What is true of them at any time when no card was lost. */
+static inline void check_counts(struct engine *e)
+{
+	struct engine_counts c = counts(e);
+
+	ck_assert_uint_eq(c.rows, c.pooled_rows + c.host_pinned_hits + c.card_lookups);
+	ck_assert_uint_eq(c.distinct_rows, c.row_hits + c.rows_read);
+	ck_assert_uint_le(c.pinned_hits, c.row_hits);
+	ck_assert_uint_le(c.row_hits, c.lookup_hits);
+	ck_assert_uint_le(c.lookup_hits, c.card_lookups);
+}
+
 #endif

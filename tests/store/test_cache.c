@@ -3,6 +3,13 @@
 #include "../runtime/runtime_test.h"
 #include "../../runtime/store/cache_impl.h"
 
+/* Check writes a file at each of its assertions, good or not: too slow for millions. */
+#define MUST(condition, ...)                              \
+	do {                                              \
+		if (!(condition))                         \
+			ck_abort_msg(#condition ": " __VA_ARGS__); \
+	} while (0)
+
 #define MAX_SLOTS 40
 #define MAX_KEYS  300
 
@@ -11,7 +18,7 @@
 struct entry {
 	uint64_t key;
 	uint32_t slot;	/* where the cache put it: tells apart what was dropped and came again */
-	int queue;	/* S3-FIFO: 0 small, 1 main */
+	int queue;	/* S3-FIFO: 0 small, 1 main; LFU: the count when it entered the queue */
 	int mark;	/* bit or count */
 	int pins;
 	bool aside, dropped;
@@ -24,7 +31,9 @@ struct model {
 	int hand;		      /* SIEVE: entry under it; -1: begins again */
 	uint64_t ghost[MAX_SLOTS];    /* oldest first; UINT64_MAX: came back */
 	int nr_ghost;
-	uint64_t accesses;
+	uint64_t accesses, hits, hits_before, halve_at;
+	struct cache_usual usual;
+	uint64_t drops; /* windows that had fewer hits than is usual */
 	uint8_t sketch[4096];
 };
 
@@ -75,7 +84,7 @@ static int model_sketch(struct model *m, uint64_t key)
 	uint64_t place[4];
 	int least = 255;
 
-	cache_sketch_places(cache_sketch_lines((uint32_t)m->slots), key, place);
+	cache_sketch_places(cache_sketch_lines((uint32_t)m->slots), cache_hash(key), place);
 	for (int i = 0; i < 4; i++)
 		least = m->sketch[place[i]] < least ? m->sketch[place[i]] : least;
 	return least;
@@ -85,7 +94,7 @@ static void model_raise(struct model *m, uint64_t key, int to)
 {
 	uint64_t place[4];
 
-	cache_sketch_places(cache_sketch_lines((uint32_t)m->slots), key, place);
+	cache_sketch_places(cache_sketch_lines((uint32_t)m->slots), cache_hash(key), place);
 	for (int i = 0; i < 4; i++)
 		if (m->sketch[place[i]] < to)
 			m->sketch[place[i]] = (uint8_t)to;
@@ -165,11 +174,18 @@ static int lfu_victim(struct model *m, uint64_t key)
 	for (;;) {
 		found = -1;
 		for (int i = 0; i < m->nr; i++)
-			if (!m->e[i].aside && !m->e[i].dropped && (found < 0 || m->e[i].mark < m->e[found].mark))
+			if (!m->e[i].aside && !m->e[i].dropped && (found < 0 || m->e[i].queue < m->e[found].queue))
 				found = i;
-		if (found < 0 || !m->e[found].pins)
+		if (found < 0)
 			break;
-		m->e[found].aside = true;
+		if (m->e[found].mark > m->e[found].queue) { /* has counted further */
+			m->e[found].queue = m->e[found].mark;
+			model_renew(m, found);
+		} else if (m->e[found].pins) {
+			m->e[found].aside = true;
+		} else {
+			break;
+		}
 	}
 	if (found >= 0 && count > m->e[found].mark)
 		return found;
@@ -229,20 +245,29 @@ static void model_leave(struct model *m, const struct entry *e)
 static void model_age(struct model *m)
 {
 	struct entry sorted[MAX_SLOTS];
+	bool drop;
 	int n = 0;
 
-	if (m->policy != CACHE_LFU || m->accesses % ((uint64_t)CACHE_LFU_AGE * m->slots))
+	if (m->policy != CACHE_LFU || m->accesses % CACHE_LFU_LEAST) /* MAX_SLOTS is less */
 		return;
+	drop = cache_usual_drop(&m->usual, m->hits - m->hits_before);
+	m->hits_before = m->hits;
+	m->drops += drop;
+	if (m->accesses < m->halve_at && !drop)
+		return;
+	m->halve_at = m->accesses + (uint64_t)CACHE_LFU_AGE * m->slots;
 	for (size_t i = 0; i < sizeof(m->sketch); i++)
 		m->sketch[i] /= 2;
-	/* Of two that had different counts and now have the same, the one that had more is the younger. */
+	/* Of two that were in different queues and now are in the same, the one from the upper is the younger. */
 	for (int count = 0; count < 256; count++)
 		for (int i = 0; i < m->nr; i++)
-			if (m->e[i].mark == count)
+			if (m->e[i].queue == count)
 				sorted[n++] = m->e[i];
 	memcpy(m->e, sorted, (size_t)n * sizeof(*sorted));
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		m->e[i].mark /= 2;
+		m->e[i].queue /= 2;
+	}
 }
 
 /* True: hit. Else *filled says whether it was let in, *gone which key went for it (UINT64_MAX: none). */
@@ -254,8 +279,7 @@ static bool model_access(struct model *m, uint64_t key, bool *filled, uint64_t *
 	*filled = false;
 	*gone = UINT64_MAX;
 	m->accesses++;
-	if (m->slots)
-		model_age(m);
+	model_age(m);
 	i = model_find(m, key);
 	if (i >= 0) {
 		struct entry *e = &m->e[i];
@@ -263,8 +287,9 @@ static bool model_access(struct model *m, uint64_t key, bool *filled, uint64_t *
 
 		if (e->mark < most)
 			e->mark++;
-		if ((m->policy == CACHE_LRU || m->policy == CACHE_LFU) && !e->aside)
+		if (m->policy == CACHE_LRU && !e->aside)
 			model_renew(m, i);
+		m->hits++;
 		return true;
 	}
 	if (m->nr == m->slots) {
@@ -285,7 +310,7 @@ static bool model_access(struct model *m, uint64_t key, bool *filled, uint64_t *
 		model_leave(m, &old);
 	}
 	if (m->policy == CACHE_LFU)
-		fresh.mark = model_sketch(m, key) < 255 ? model_sketch(m, key) + 1 : 255;
+		fresh.queue = fresh.mark = model_sketch(m, key) < 255 ? model_sketch(m, key) + 1 : 255;
 	for (int g = 0; m->policy == CACHE_S3FIFO && g < m->nr_ghost; g++)
 		if (m->ghost[g] == key) {
 			m->ghost[g] = UINT64_MAX;
@@ -307,6 +332,8 @@ static void model_unpin(struct model *m, uint32_t slot)
 			model_take(m, i);
 		} else if (m->e[i].aside) {
 			m->e[i].aside = false;
+			if (m->policy == CACHE_LFU)
+				m->e[i].queue = m->e[i].mark;
 			model_renew(m, i);
 		}
 		return;
@@ -332,7 +359,8 @@ static void model_drop(struct model *m, uint64_t key)
 
 /* ---- both side by side ---- */
 
-static void one_trace(enum cache_policy policy, uint32_t slots, uint32_t keys, int steps, int pin_percent)
+/* Returns how often LFU saw that popularities had changed. */
+static uint64_t one_trace(enum cache_policy policy, uint32_t slots, uint32_t keys, int steps, int pin_percent)
 {
 	static struct model m;
 	uint32_t pins[MAX_SLOTS * 2]; /* slots */
@@ -346,17 +374,18 @@ static void one_trace(enum cache_policy policy, uint32_t slots, uint32_t keys, i
 	m.policy = policy;
 	m.slots = (int)slots;
 	m.hand = -1;
+	m.halve_at = (uint64_t)CACHE_LFU_AGE * slots;
 	memset(in_slot, 0xff, sizeof(in_slot));
 	ck_assert_int_eq(cache_create(policy, slots, &c), 0);
 	for (int step = 0; step < steps; step++) {
-		/* Half of the accesses to an eighth of the keys; keys far apart */
-		uint64_t key = (random_in(0, 1) ? random_in(0, keys - 1) : random_in(0, keys / 8)) * 0x100000001ull;
+		/* Half of the accesses to an eighth of the keys, others as time goes by; keys far apart */
+		uint64_t key = ((random_in(0, 1) ? random_in(0, keys - 1) : random_in(0, keys / 8)) + (uint64_t)step / 4500 * keys) * 0x100000001ull;
 		uint32_t act = random_in(0, 999), slot;
 		bool filled, model_hit;
 		uint64_t gone;
 
 		if (act < 15) {
-			ck_assert_int_eq(cache_drop(c, key), model_find(&m, key) >= 0);
+			MUST(cache_drop(c, key) == (model_find(&m, key) >= 0), "step %d", step);
 			for (uint32_t s = 0; s < slots; s++)
 				if (in_slot[s] == key)
 					in_slot[s] = UINT64_MAX;
@@ -370,30 +399,30 @@ static void one_trace(enum cache_policy policy, uint32_t slots, uint32_t keys, i
 			cache_unpin(c, pins[i]);
 			pins[i] = pins[--nr_pins];
 		}
-		ck_assert_int_eq(cache_peek(c, key) != CACHE_NONE, model_find(&m, key) >= 0);
+		MUST((cache_peek(c, key) != CACHE_NONE) == (model_find(&m, key) >= 0), "step %d", step);
 		slot = cache_access(c, key, &into);
 		model_hit = model_access(&m, key, &filled, &gone);
-		ck_assert_msg(model_hit == (slot != CACHE_NONE), "%s, %u slots, step %d: hit %d, model %d", cache_policy_name(policy), slots, step, slot != CACHE_NONE, model_hit);
+		MUST(model_hit == (slot != CACHE_NONE), "%s, %u slots, step %d: hit %d, model %d", cache_policy_name(policy), slots, step, slot != CACHE_NONE, model_hit);
 		hits += model_hit;
 		if (!model_hit) {
 			fills += filled;
 			refused += !filled;
-			ck_assert_msg(filled == (into != CACHE_NONE), "%s, %u slots, step %d: let in %d, model %d", cache_policy_name(policy), slots, step,
+			MUST(filled == (into != CACHE_NONE), "%s, %u slots, step %d: let in %d, model %d", cache_policy_name(policy), slots, step,
 				      into != CACHE_NONE, filled);
 			if (filled) {
-				ck_assert_uint_lt(into, slots);
+				MUST(into < slots, "step %d", step);
 				/* The very key that the model gives up, and no slot that somebody uses */
-				ck_assert_msg(in_slot[into] == gone, "%s, %u slots, step %d: another victim", cache_policy_name(policy), slots, step);
+				MUST(in_slot[into] == gone, "%s, %u slots, step %d: another victim", cache_policy_name(policy), slots, step);
 				for (uint32_t i = 0; i < nr_pins; i++)
-					ck_assert_uint_ne(pins[i], into);
+					MUST(pins[i] != into, "step %d", step);
 				in_slot[into] = key;
 				m.e[model_find(&m, key)].slot = into;
 				slot = into;
 			}
 		} else {
-			ck_assert_uint_eq(into, CACHE_NONE);
-			ck_assert_uint_lt(slot, slots);
-			ck_assert_uint_eq(in_slot[slot], key);
+			MUST(into == CACHE_NONE, "step %d", step);
+			MUST(slot < slots, "step %d", step);
+			MUST(in_slot[slot] == key, "step %d", step);
 		}
 		if (slot != CACHE_NONE && random_in(0, 99) < (uint32_t)pin_percent && nr_pins < ARRAY_SIZE(pins)) {
 			pins[nr_pins++] = slot;
@@ -407,19 +436,63 @@ static void one_trace(enum cache_policy policy, uint32_t slots, uint32_t keys, i
 	ck_assert_uint_eq(counts.refused, refused);
 	ck_assert_uint_eq(counts.accesses, hits + fills + refused);
 	cache_destroy(c);
+	return m.drops;
 }
 
 START_TEST(against_model)
 {
 	enum cache_policy policy = (enum cache_policy)_i;
+	uint64_t drops = 0;
 
 	random_seed("against_model");
 	for (int round = 0; round < 30; round++) {
 		uint32_t slots = round < 4 ? (uint32_t)round : random_in(1, MAX_SLOTS);
 
 		/* Long enough for LFU to halve its counts a few times */
-		one_trace(policy, slots, random_in(2, MAX_KEYS), 400 * (int)slots + 500, round % 3 * 20);
+		drops += one_trace(policy, slots, random_in(2, MAX_KEYS), 400 * (int)slots + 500, round % 3 * 20);
 	}
+	ck_assert(drops || policy != CACHE_LFU);
+}
+END_TEST
+
+/* Many keys of one bucket, and of the last one, which the first one follows: found as long as they are there, and no others. */
+START_TEST(index_chains)
+{
+	enum { KEYS = 60 };
+	struct cache_index x;
+	uint64_t keys[KEYS];
+	bool in[KEYS] = { false };
+
+	random_seed("index_chains");
+	for (uint64_t k = 0; k < KEYS; k++)
+		keys[k] = k << 40 | k;
+	ck_assert_int_eq(cache_index_init(&x, keys, sizeof(*keys), KEYS), 0);
+	for (int step = 0; step < 20000; step++) {
+		/* Two of three keys have the same bucket, and half of those the same lower bits of the hash, too */
+		uint32_t k = random_in(0, KEYS - 1);
+		uint64_t hash[KEYS];
+
+		for (uint32_t i = 0; i < KEYS; i++)
+			hash[i] = (i % 3 ? UINT64_MAX << 60 : (uint64_t)i << 58) | (i & 1 ? 5 : i);
+		MUST(cache_index_find(&x, keys[k], hash[k]) == (in[k] ? k : CACHE_NONE), "step %d", step);
+		if (in[k])
+			cache_index_take(&x, k, hash[k]);
+		else
+			MUST(cache_index_put(&x, k, hash[k]) == CACHE_NONE, "step %d", step);
+		in[k] = !in[k];
+		if (in[k])
+			MUST(cache_index_put(&x, k, hash[k]) == k, "step %d", step); /* again: says who was there */
+		for (uint32_t i = 0; i < KEYS && step % 50 == 0; i++)
+			MUST(cache_index_find(&x, keys[i], hash[i]) == (in[i] ? i : CACHE_NONE), "step %d", step);
+	}
+	for (uint32_t i = 0; i < KEYS; i++)
+		if (in[i])
+			cache_index_take(&x, i, (i % 3 ? UINT64_MAX << 60 : (uint64_t)i << 58) | (i & 1 ? 5 : i));
+	for (uint64_t b = 0; b < x.buckets; b++) {
+		ck_assert_uint_eq(x.bucket[b].used, 0);
+		ck_assert_uint_eq(x.bucket[b].passed, 0);
+	}
+	cache_index_free(&x);
 }
 END_TEST
 
@@ -559,13 +632,36 @@ START_TEST(bounds)
 }
 END_TEST
 
+/* The hot keys are others from one moment on: LFU has them soon, although the old ones were asked for far more often. */
+START_TEST(change)
+{
+	enum { SLOTS = 2000, WARM = 300000, SOON = 12000, AFTER = 10000 };
+	struct cache_counts before, after;
+	struct cache *c;
+	uint32_t into;
+
+	random_seed("change");
+	ck_assert_int_eq(cache_create(CACHE_LFU, SLOTS, &c), 0);
+	for (int i = 0; i < WARM + SOON + AFTER; i++) {
+		if (i == WARM + SOON)
+			cache_counts(c, &before);
+		cache_access(c, random_in(0, SLOTS - 200) + (i < WARM ? 0 : 1ull << 32), &into);
+	}
+	cache_counts(c, &after);
+	ck_assert_uint_gt(after.hits - before.hits, AFTER * 6 / 10);
+	cache_destroy(c);
+}
+END_TEST
+
 static void fill(TCase *tests)
 {
 	tcase_add_loop_test(tests, against_model, 0, CACHE_POLICIES);
+	tcase_add_test(tests, index_chains);
 	tcase_add_loop_test(tests, all_pinned, 0, CACHE_POLICIES);
 	tcase_add_test(tests, arguments);
 	tcase_add_test(tests, belady);
 	tcase_add_test(tests, bounds);
+	tcase_add_test(tests, change);
 }
 
 int main(void)

@@ -36,48 +36,6 @@ int __wrap_volume_pread(const struct volume_object *o, void *data, size_t bytes,
 
 /* ---- right results ---- */
 
-enum { FORMATS = 4, TABLES = 8 };
-
-static struct known_rows tables[TABLES];
-
-/* Each format, whole and row-wise. */
-static void make_tables(uint64_t rows)
-{
-	static const uint32_t dims[TABLES] = { 32, 32, 64, 1, 7, 33, 128, 300 };
-	char name[20];
-
-	for (uint32_t i = 0; i < TABLES; i++) {
-		snprintf(name, sizeof(name), "t%u", i);
-		make_table(&tables[i], name, i % FORMATS, rows, dims[i], i / FORMATS);
-	}
-}
-
-static void drop_tables(void)
-{
-	for (uint32_t i = 0; i < TABLES; i++)
-		drop_table(&tables[i]);
-}
-
-/* A batch over all tables, some of them twice. */
-static void random_batch(struct engine *e, uint64_t bags, uint32_t most, uint64_t among)
-{
-	struct engine_bags b[TABLES + 4];
-	const struct known_rows *k[TABLES + 4];
-	uint32_t nr = random_in(1, TABLES + 4);
-
-	for (uint32_t i = 0; i < nr; i++) {
-		bool weighted = !random_in(0, 3);
-
-		k[i] = &tables[random_in(0, 9) ? i % TABLES : random_in(0, TABLES - 1)];
-		make_request(&b[i], k[i], random_in(0, (uint32_t)bags), 0, most, min_u64(among, k[i]->nr), weighted, !weighted && random_in(0, 1));
-	}
-	OK(engine_run(e, b, nr, &err));
-	for (uint32_t i = 0; i < nr; i++) {
-		check_request(&b[i], k[i]);
-		drop_request(&b[i]);
-	}
-}
-
 START_TEST(all_formats)
 {
 	int volumes = _i % 3 + 1;
@@ -186,7 +144,7 @@ START_TEST(updates)
 
 		for (int r = 0; r < 20; r++)
 			rows[r] = random_in(0, 30);
-		engine_pin(e, tables[i].t, rows, 20, NULL, &err); /* some do not fit */
+		engine_pin(e, tables[i].t, ENGINE_PIN_CARD, rows, 20, NULL, &err); /* some do not fit */
 	}
 	for (int round = 0; round < 20; round++) {
 		struct known_rows *k = &tables[random_in(0, TABLES - 1)];
@@ -256,68 +214,6 @@ START_TEST(row_cache)
 	ck_assert_uint_eq(c.links.ssd_to_card, before.links.ssd_to_card);
 	ck_assert_uint_eq(c.host_rows, 0);
 	drop_request(&b);
-	engine_destroy(e);
-	drop_tables();
-	remove_store();
-	close_cards();
-}
-END_TEST
-
-START_TEST(pinned)
-{
-	struct engine_counts c, before;
-	int64_t rows[1000], one = 5;
-	struct engine_bags b;
-	struct engine *e;
-	uint64_t done;
-
-	random_seed("pinned");
-	make_store(2, false);
-	make_tables(1000);
-	open_cards(2, "emu:ddr=64M");
-	e = make_engine((struct engine_options){ .pinned = 64000, .pooled_cache = 100000 }); /* rounded up to 64 KiB */
-	for (int i = 0; i < 1000; i++)
-		rows[i] = 999 - i;
-	rows[1] = rows[0];
-	OK(engine_pin(e, tables[0].t, rows, 400, &done, &err));
-	ck_assert_uint_eq(done, 400);
-	OK(engine_pin(e, tables[4].t, rows, 1000, &done, &err));
-	before = counts(e);
-	make_request(&b, &tables[0], 100, 1, 30, 1000, false, true);
-	for (int64_t i = b.offsets[0]; i < b.offsets[50]; i++)
-		((int64_t *)b.indices)[i] = random_in(601, 997);
-	OK(engine_run(e, &b, 1, &err));
-	check_request(&b, &tables[0]);
-	c = counts(e);
-	ck_assert_uint_gt(c.pinned_hits, before.pinned_hits);
-	ck_assert_uint_eq(c.row_hits - before.row_hits, c.pinned_hits - before.pinned_hits);
-	ck_assert_uint_ge(c.row_bags_all - before.row_bags_all, 50);
-	ck_assert_uint_lt(c.row_bags_all - before.row_bags_all, 100);
-	drop_request(&b);
-
-	/* Forgotten, it is read anew, once. */
-	rows[0] = 700;
-	update_rows(&tables[0], rows, 1);
-	engine_forget(e, tables[0].t, rows, 1);
-	for (int round = 0; round < 3; round++) {
-		make_request(&b, &tables[0], 1, 1, 1, 1000, false, false);
-		((int64_t *)b.indices)[b.offsets[0]] = 700;
-		before = counts(e);
-		OK(engine_run(e, &b, 1, &err));
-		check_request(&b, &tables[0]);
-		ck_assert_uint_eq(counts(e).rows_read - before.rows_read, round == 0);
-		engine_forget(e, tables[0].t, &one, 1); /* the kept result */
-		drop_request(&b);
-	}
-	ck_assert_int_eq(engine_pin(e, tables[7].t, rows, 1000, &done, &err), -ENOSPC);
-	ck_assert_msg(strstr(err.text, "pinned rows"), "%s", err.text);
-	ck_assert(done > 0 && done < 1000);
-	rows[3] = 1000;
-	ck_assert_int_eq(engine_pin(e, tables[1].t, rows + 3, 1, &done, &err), -ERANGE);
-	ck_assert_msg(strstr(err.text, "'t1', position 0: row 1000"), "%s", err.text);
-	for (int round = 0; round < 5; round++)
-		random_batch(e, 30, 60, 1000);
-	ck_assert_uint_eq(counts(e).distinct_rows, counts(e).row_hits + counts(e).rows_read);
 	engine_destroy(e);
 	drop_tables();
 	remove_store();
@@ -738,8 +634,11 @@ START_TEST(threads)
 	for (int i = 0; i < 20; i++)
 		rows[i] = i * 3;
 	open_cards(2, "emu:ddr=64M");
-	race_engine = make_engine((struct engine_options){ .row_cache = 8192, .pinned = 8192, .pooled_cache = _i ? 20000 : 0 });
-	OK(engine_pin(race_engine, k.t, rows, 20, NULL, &err));
+	race_engine = make_engine((struct engine_options){ .row_cache = 8192, .pinned = 8192, .pinned_host = 8192, .pooled_cache = _i ? 20000 : 0 });
+	OK(engine_pin(race_engine, k.t, ENGINE_PIN_CARD, rows, 20, NULL, &err));
+	for (int i = 0; i < 20; i++)
+		rows[i] = i * 9 + 1;
+	OK(engine_pin(race_engine, k.t, ENGINE_PIN_HOST, rows, 20, NULL, &err));
 	for (uintptr_t i = 0; i < 4; i++)
 		ck_assert_int_eq(pthread_create(&t[i], NULL, race_read, (void *)i), 0);
 	for (int version = 2; version < 150; version++) {
@@ -759,6 +658,7 @@ START_TEST(threads)
 	}
 	ck_assert_uint_gt(counts(race_engine).overlapped, 0);
 	ck_assert_uint_gt(counts(race_engine).row_hits, 0);
+	ck_assert_uint_gt(counts(race_engine).host_pinned_hits, 0);
 	engine_destroy(race_engine);
 	drop_table(&k);
 	remove_store();
@@ -773,7 +673,6 @@ static void fill(TCase *tests)
 	tcase_add_test(tests, nothing_asked);
 	tcase_add_loop_test(tests, updates, 0, 4);
 	tcase_add_loop_test(tests, row_cache, 0, CACHE_POLICIES);
-	tcase_add_test(tests, pinned);
 	tcase_add_test(tests, pooled);
 	tcase_add_loop_test(tests, merging, 0, 2);
 	tcase_add_test(tests, links);
