@@ -1,66 +1,57 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * One attempt: tables that are split lie on all cards; the others go, the one with the most to do first, to the card with the least to do that has
- * room (R. L. Graham's LPT). Then
- * the rows that save most time for a byte are pinned, hottest first, on the cards where they are, and the next ones go to host DRAM. When the
- * slowest card then has more than 1.1 times
- * the mean, its largest whole table is split too, and everything is done again; at last all tables are.
+ * One attempt: tables that are split lie on all cards; the others go, the one with the most to do first, to the card with the least to do that has room (R. L. Graham's LPT). Then the rows
+ * that save most time for a byte are pinned, hottest first, on the cards where they are, and the next ones go to host DRAM. When the slowest card then has more than 1.1 times the mean, its
+ * largest whole table is split too, and everything is done again; at last all tables are. If that does not bring it to 1.1 times the mean either, tables are moved and exchanged as long as
+ * the slowest card gets faster by it, from each of these attempts.
  *
- * How much a table has to do depends on which of its rows are pinned, and that on the card it shares with others. So LPT takes an estimate, with the
- * memory of all cards as one;
- * what decides is the exact load afterwards.
+ * How much a table has to do depends on which of its rows are pinned, and that on the card it shares with others. So LPT takes an estimate, with the memory of all cards as one; what decides
+ * is the exact load afterwards.
  */
 #include <math.h>
 #include <stdio.h>
 
 #include "../private.h"
-#include "layout.h"
-#include "placement.h"
+#include "placement_impl.h"
 
-#define SPLIT	UINT32_MAX
-#define BALANCE 1.1
-
-/* What stays the same in all attempts. */
-struct table {
-	const struct placement_table *t;
-	double flash, ddr;  /* seconds for a lookup */
-	double each;	    /* lookups for each query, of a row for each time it was counted (uniform: of any row) */
-	uint64_t wanted;    /* rows that are asked for at all */
-	uint64_t *order;    /* by falling count; NULL: uniform */
-	double *shard_rate; /* [cards] lookups for each query of a row-wise shard */
-	double estimate;    /* seconds for each query */
-	struct layout layout;
-};
-
-struct attempt {
-	uint32_t *card;
-	uint64_t *pinned, *in_host;
-	double load[PLACEMENT_MAX_CARDS], slowest, mean;
-};
-
-struct plan {
-	struct table *tables;
-	uint32_t nr, cards;
-	const struct placement_budget *budget;
-	uint32_t *heap; /* tables, the one whose next row saves most for a byte at the top */
-	double *saves;	/* [tables] */
-	struct attempt now, best;
-};
-
-static uint64_t row_at(const struct table *t, uint64_t rank)
+/* The run that rank @rank, below t->wanted, is in. */
+static uint32_t run_of(const struct table *t, uint64_t rank)
 {
-	return t->order ? t->order[rank] : rank;
+	uint32_t low = 0, high = t->nr_runs;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (t->runs[middle].end > rank)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
 }
 
-static double rate_at(const struct table *t, uint64_t rank)
+static double rate_of(const struct table *t, uint32_t run)
 {
-	return t->order ? t->each * (double)t->t->row_counts[t->order[rank]] : t->each;
+	return t->order ? t->each * (double)t->runs[run].count : t->each;
 }
 
-/* Seconds that a lookup takes less on the card, by being in its DDR or in host DRAM */
-static double saved(const struct table *t, bool ddr)
+/* Seconds for each query that reading a row takes which is looked up @rate times for each: of a batch, once. */
+static double reading(const struct plan *p, const struct table *t, double rate)
 {
-	return t->flash - (ddr ? t->ddr : 0);
+	double batch = p->budget->batch;
+
+	return t->flash * (batch > 0 ? -expm1(-rate * batch) / batch : rate);
+}
+
+/* Seconds for each query that the card saves when such a row is in its memory, or (@host) in host DRAM. Of two rows of a table, the hotter one saves more. */
+static double saved(const struct plan *p, const struct table *t, double rate, bool host)
+{
+	return reading(p, t, rate) + (host ? rate * t->ddr : 0);
+}
+
+static double saved_at(const struct plan *p, const struct table *t, uint64_t rank, bool host)
+{
+	return saved(p, t, rate_of(t, t->order ? run_of(t, rank) : 0), host);
 }
 
 /* ---- rows by what they save ---- */
@@ -105,12 +96,49 @@ static uint64_t take_alike(const struct plan *p, uint32_t i, uint64_t want, uint
 	return each * ways;
 }
 
+/* The rows from @rank to the end of its run, as many as there is room for. */
+static uint64_t take_run(const struct plan *p, uint32_t i, uint64_t rank, uint64_t *room, bool cards)
+{
+	const struct table *t = &p->tables[i];
+	uint64_t end = t->runs[p->run[i]].end, first = rank, bytes = t->t->row_bytes, *left = &room[place_of(p, i, 0, cards)];
+
+	if (!cards || p->now.card[i] != SPLIT) {
+		uint64_t many = min_u64(end - rank, *left / bytes);
+
+		*left -= many * bytes;
+		return many;
+	}
+	for (; rank < end; rank++) {
+		left = &room[layout_shard(t->order[rank], p->cards)];
+		if (*left < bytes)
+			break;
+		*left -= bytes;
+	}
+	return rank - first;
+}
+
+/* Likewise of a uniform table. */
+static uint64_t take_uniform(const struct plan *p, uint32_t i, uint64_t rank, uint64_t *room, bool cards)
+{
+	const struct table *t = &p->tables[i];
+	uint64_t many = take_alike(p, i, t->wanted - rank, room, cards), first = rank;
+
+	/* What is left when one of the shards is full */
+	for (rank += many; rank < t->wanted; rank++) {
+		uint64_t *left = &room[place_of(p, i, rank, cards)];
+
+		if (*left < t->t->row_bytes)
+			break;
+		*left -= t->t->row_bytes;
+	}
+	return rank - first;
+}
+
 /*
- * Takes rows, hottest first over all tables, until none fits: taken[t] more of table t, from rank begin[t] on. A table whose next row does not fit
- * is done, as what is
- * taken are always its hottest ones. @ddr: they go to the cards' DDR, which takes time too.
+ * Takes rows, hottest first over all tables, until none fits: taken[t] more of table t, from rank begin[t] on. A table whose next row does not fit is done, as what is taken are always its
+ * hottest ones. @cards: each card has its own room; @host: they go to host DRAM.
  */
-static void take_hottest(struct plan *p, const uint64_t *begin, uint64_t *taken, uint64_t *room, bool cards, bool ddr)
+static void take_hottest(struct plan *p, const uint64_t *begin, uint64_t *taken, uint64_t *room, bool cards, bool host)
 {
 	uint32_t nr = 0;
 
@@ -120,7 +148,8 @@ static void take_hottest(struct plan *p, const uint64_t *begin, uint64_t *taken,
 		taken[i] = 0;
 		if (begin[i] >= t->wanted)
 			continue;
-		p->saves[i] = rate_at(t, begin[i]) * saved(t, ddr) / t->t->row_bytes;
+		p->run[i] = t->order ? run_of(t, begin[i]) : 0;
+		p->saves[i] = saved(p, t, rate_of(t, p->run[i]), host) / t->t->row_bytes;
 		if (p->saves[i] > 0)
 			p->heap[nr++] = i;
 	}
@@ -129,40 +158,39 @@ static void take_hottest(struct plan *p, const uint64_t *begin, uint64_t *taken,
 	while (nr) {
 		uint32_t i = p->heap[0];
 		const struct table *t = &p->tables[i];
-		uint64_t rank = begin[i] + taken[i], many = t->order ? 0 : take_alike(p, i, t->wanted - rank, room, cards);
-		uint64_t *left = &room[place_of(p, i, row_at(t, rank), cards)];
+		uint64_t rank = begin[i] + taken[i], many = t->order ? take_run(p, i, rank, room, cards) : take_uniform(p, i, rank, room, cards);
 
-		if (many) {
-			taken[i] += many;
-			rank += many;
-		} else if (*left >= t->t->row_bytes) {
-			*left -= t->t->row_bytes;
-			taken[i]++;
-			rank++;
-		} else {
-			rank = t->wanted;
-		}
-		if (rank < t->wanted)
-			p->saves[i] = rate_at(t, rank) * saved(t, ddr) / t->t->row_bytes;
+		taken[i] += many;
+		rank += many;
+		if (t->order && rank < t->wanted && rank == t->runs[p->run[i]].end)
+			p->saves[i] = saved(p, t, rate_of(t, ++p->run[i]), host) / t->t->row_bytes;
 		else
 			p->heap[0] = p->heap[--nr];
 		sift(p, 0, nr);
 	}
 }
 
-/* What ranks from..to-1 being elsewhere than on flash saves. */
-static void relieve(const struct plan *p, uint32_t i, uint64_t from, uint64_t to, double *load, bool cards, bool ddr)
+void plan_relieve(const struct plan *p, uint32_t i, uint64_t from, uint64_t to, double *load, bool cards, bool host)
 {
 	const struct table *t = &p->tables[i];
 
 	if (t->order) {
-		for (uint64_t rank = from; rank < to; rank++)
-			load[place_of(p, i, row_at(t, rank), cards)] -= rate_at(t, rank) * saved(t, ddr);
+		for (uint32_t run = from < to ? run_of(t, from) : 0; from < to; run++) {
+			uint64_t end = min_u64(t->runs[run].end, to);
+			double each = saved(p, t, rate_of(t, run), host);
+
+			if (cards && p->now.card[i] == SPLIT)
+				for (uint64_t rank = from; rank < end; rank++)
+					load[layout_shard(t->order[rank], p->cards)] -= each;
+			else
+				load[place_of(p, i, 0, cards)] -= each * (double)(end - from);
+			from = end;
+		}
 	} else if (cards && p->now.card[i] == SPLIT) {
 		for (uint32_t c = 0; c < p->cards; c++)
-			load[c] -= t->each * saved(t, ddr) * (double)(layout_shard_rows(to, p->cards, c) - layout_shard_rows(from, p->cards, c));
+			load[c] -= saved(p, t, t->each, host) * (double)(layout_shard_rows(to, p->cards, c) - layout_shard_rows(from, p->cards, c));
 	} else {
-		load[place_of(p, i, 0, cards)] -= t->each * saved(t, ddr) * (double)(to - from);
+		load[place_of(p, i, 0, cards)] -= saved(p, t, t->each, host) * (double)(to - from);
 	}
 }
 
@@ -186,8 +214,8 @@ static bool fits(uint64_t *left, uint64_t bytes)
 	return true;
 }
 
-/* Cards for all tables; what is SPLIT stays so, and what fits nowhere else becomes it. -ENOSPC: *which does not fit. */
-static int assign(struct plan *p, const uint32_t *by_estimate, uint32_t *which)
+/* Cards for all tables, in @order, each where there is least to do, or (@by_room) most room; what is SPLIT stays so. -ENOSPC: *which does not fit. */
+static int assign(struct plan *p, const uint32_t *order, bool by_room, uint32_t *which)
 {
 	uint64_t left[PLACEMENT_MAX_CARDS];
 	double busy[PLACEMENT_MAX_CARDS] = { 0 };
@@ -207,13 +235,13 @@ static int assign(struct plan *p, const uint32_t *by_estimate, uint32_t *which)
 		}
 	}
 	for (uint32_t k = 0; k < p->nr; k++) {
-		uint32_t i = by_estimate[k], best = SPLIT;
+		uint32_t i = order[k], best = SPLIT;
 		uint64_t bytes = layout_bytes(&p->tables[i].layout, p->tables[i].t->rows);
 
 		if (p->now.card[i] == SPLIT)
 			continue;
 		for (uint32_t c = 0; c < p->cards; c++)
-			if (bytes <= left[c] && (best == SPLIT || busy[c] < busy[best] || (busy[c] == busy[best] && left[c] > left[best])))
+			if (bytes <= left[c] && (best == SPLIT || (!by_room && busy[c] < busy[best]) || ((by_room || busy[c] == busy[best]) && left[c] > left[best])))
 				best = c;
 		*which = i;
 		if (best == SPLIT)
@@ -236,19 +264,16 @@ static void settle(struct plan *p, uint64_t *begin)
 		room[c] = p->budget->card_bytes;
 		p->now.load[c] = 0;
 	}
-	take_hottest(p, begin, p->now.pinned, room, true, true);
-	take_hottest(p, p->now.pinned, p->now.in_host, &host, false, false);
+	take_hottest(p, begin, p->now.pinned, room, true, false);
+	take_hottest(p, p->now.pinned, p->now.in_host, &host, false, true);
 	for (uint32_t i = 0; i < p->nr; i++) {
 		const struct table *t = &p->tables[i];
 		uint64_t pinned = p->now.pinned[i], known = pinned + p->now.in_host[i];
 
-		if (p->now.card[i] != SPLIT)
-			all[p->now.card[i]] += t->t->lookups * t->flash;
-		else
-			for (uint32_t c = 0; c < p->cards; c++)
-				all[c] += t->shard_rate[c] * t->flash;
-		relieve(p, i, 0, pinned, p->now.load, true, true);
-		relieve(p, i, pinned, known, p->now.load, true, false);
+		for (uint32_t c = 0; c < p->cards; c++)
+			all[p->now.card[i] != SPLIT ? p->now.card[i] : c] += t->shard[c];
+		plan_relieve(p, i, 0, pinned, p->now.load, true, false);
+		plan_relieve(p, i, pinned, known, p->now.load, true, true);
 	}
 	p->now.slowest = 0;
 	for (uint32_t c = 0; c < p->cards; c++) {
@@ -282,45 +307,153 @@ static void keep_best(struct plan *p)
 	b->mean = a->mean;
 }
 
-/* Attempts, each with one more table split. -ENOSPC: none fitted. */
-static int try_all(struct plan *p, const uint32_t *by_estimate, uint64_t *begin, struct smartssd_error *err)
+static bool balanced(const struct attempt *a)
 {
-	bool found = false;
-	uint32_t which = 0;
+	return a->slowest <= BALANCE * a->mean;
+}
 
+/* Exact loads of p->now.card; kept when they are the best, or balanced. */
+static void try_now(struct plan *p, uint64_t *begin, bool *found)
+{
+	settle(p, begin);
+	if (!*found || p->now.slowest < p->best.slowest || balanced(&p->now))
+		keep_best(p);
+	*found = true;
+}
+
+/* From p->now, which is settled: moves while they help, then the exact loads. */
+static void refine(struct plan *p, struct moves *m, uint64_t *begin)
+{
+	bool found = true;
+
+	if (moves_improve(p, m))
+		try_now(p, begin, &found);
+}
+
+/* ---- all attempts ---- */
+
+/* Attempts, each with one more table split, until one is balanced; with @m, each is refined. -ENOSPC: none fitted. */
+static int try_splits(struct plan *p, const uint32_t *by_estimate, struct moves *m, uint64_t *begin, bool *found, uint32_t *which)
+{
 	memset(p->now.card, 0, p->nr * sizeof(*p->now.card));
 	for (;;) {
 		uint32_t split = SPLIT;
-		int ret = assign(p, by_estimate, &which);
+		int ret = assign(p, by_estimate, false, which);
 
 		if (!ret) {
-			settle(p, begin);
-			if (!found || p->now.slowest < p->best.slowest || p->now.slowest <= BALANCE * p->now.mean)
-				keep_best(p);
-			found = true;
-			if (p->now.slowest <= BALANCE * p->now.mean)
+			uint32_t next;
+
+			try_now(p, begin, found);
+			next = largest_whole(p, slowest_card(p));
+			split = next;
+			if (m && m->patience > 0 && !balanced(&p->best)) {
+				memcpy(p->kept, p->now.card, p->nr * sizeof(*p->kept));
+				refine(p, m, begin);
+				memcpy(p->now.card, p->kept, p->nr * sizeof(*p->kept));
+			}
+			if (balanced(&p->best))
 				return 0;
-			split = largest_whole(p, slowest_card(p));
-		} else if (p->now.card[which] != SPLIT) {
-			split = which;
+		} else if (p->now.card[*which] != SPLIT) {
+			split = *which;
 		}
 		if (split == SPLIT)
 			split = largest_whole(p, SPLIT);
 		if (split == SPLIT)
-			break;
+			return *found ? 0 : -ENOSPC;
 		p->now.card[split] = SPLIT;
 	}
-	if (found)
+}
+
+/*
+ * A card that is full keeps others from pinning more of the tables that it shares with them (pinned are the hottest rows, without gaps). Row by row over all cards, all get full at the same
+ * time. Taken when it is clearly faster, as each card then has a part of each bag.
+ */
+static void try_all_split(struct plan *p, const uint32_t *by_estimate, uint64_t *begin)
+{
+	uint32_t which;
+
+	for (uint32_t i = 0; i < p->nr; i++)
+		p->now.card[i] = SPLIT;
+	if (assign(p, by_estimate, false, &which))
+		return;
+	settle(p, begin);
+	if (balanced(&p->now) && p->now.slowest < 0.95 * p->best.slowest)
+		keep_best(p);
+}
+
+static int try_all(struct plan *p, const uint32_t *by_estimate, const uint32_t *by_bytes, uint64_t *begin, struct smartssd_error *err)
+{
+	struct moves m;
+	bool found = false;
+	uint32_t which = 0;
+	int ret = try_splits(p, by_estimate, NULL, begin, &found, &which);
+
+	if (!ret && balanced(&p->best)) {
+		if (p->budget->card_bytes && p->cards > 1)
+			try_all_split(p, by_estimate, begin);
 		return 0;
-	return smartssd_fail(err, -ENOSPC, "table %u (%llu rows of %u bytes) does not fit: the %u cards have %llu bytes of flash each for all tables; give more cards or a smaller row format",
-			     which, (unsigned long long)p->tables[which].t->rows, p->tables[which].t->row_bytes, p->cards, (unsigned long long)p->budget->flash_bytes);
+	}
+	ret = moves_init(&m, p);
+	if (!ret && !found) {
+		uint32_t other;
+
+		/* Tight: largest first, to where there is most room */
+		memset(p->now.card, 0, p->nr * sizeof(*p->now.card));
+		ret = assign(p, by_bytes, true, &other);
+		if (!ret) {
+			try_now(p, begin, &found);
+			refine(p, &m, begin);
+		}
+	} else if (!ret) {
+		ret = try_splits(p, by_estimate, &m, begin, &found, &which);
+	}
+	moves_free(&m);
+	if (ret == -ENOSPC)
+		smartssd_fail(err, ret, "table %u (%llu rows of %u bytes) does not fit: the %u cards have %llu bytes of flash each for all tables; give more cards or a smaller row format",
+			      which, (unsigned long long)p->tables[which].t->rows, p->tables[which].t->row_bytes, p->cards, (unsigned long long)p->budget->flash_bytes);
+	else if (ret)
+		smartssd_fail(err, ret, "no memory to plan the placement of %u tables", p->nr);
+	return ret;
+}
+
+/* Tables are where they are. */
+static int use_given(struct plan *p, uint64_t *begin, struct smartssd_error *err)
+{
+	bool found = false;
+
+	for (uint32_t i = 0; i < p->nr; i++) {
+		p->now.card[i] = p->budget->where[i];
+		if (p->now.card[i] != SPLIT && p->now.card[i] >= p->cards)
+			return smartssd_fail(err, -EINVAL, "table %u is on card %u, of %u", i, p->now.card[i], p->cards);
+	}
+	try_now(p, begin, &found);
+	return 0;
 }
 
 /* ---- before and after ---- */
 
+static int find_runs(struct table *t)
+{
+	uint32_t room = 0;
+
+	for (uint64_t rank = 0; rank < t->wanted; rank++) {
+		uint64_t count = t->t->row_counts[t->order[rank]];
+
+		if (t->nr_runs && t->runs[t->nr_runs - 1].count == count) {
+			t->runs[t->nr_runs - 1].end++;
+			continue;
+		}
+		if (smartssd_grow(&t->runs, &room, t->nr_runs + 1ull, 64, sizeof(*t->runs)))
+			return -ENOMEM;
+		t->runs[t->nr_runs++] = (struct run){ count, rank + 1 };
+	}
+	return 0;
+}
+
 static int init_table(struct plan *p, uint32_t i, const struct placement_table *in, struct smartssd_error *err)
 {
 	struct table *t = &p->tables[i];
+	uint64_t often = 0;
 	double sum = 0;
 
 	t->t = in;
@@ -329,26 +462,35 @@ static int init_table(struct plan *p, uint32_t i, const struct placement_table *
 				     in->lookups);
 	t->flash = (double)div_up(in->row_bytes, PLACEMENT_BLOCK) / PLACEMENT_READS_PER_SECOND;
 	t->ddr = in->row_bytes / PLACEMENT_DDR_PER_SECOND;
-	t->shard_rate = calloc(p->cards, sizeof(*t->shard_rate));
-	if (!t->shard_rate)
+	t->shard = calloc(p->cards, sizeof(*t->shard));
+	if (!t->shard)
 		return -ENOMEM;
 	for (uint64_t r = 0; in->row_counts && r < in->rows; r++) {
 		sum += (double)in->row_counts[r];
 		t->wanted += in->row_counts[r] > 0;
+		often += in->row_counts[r] > 0 && in->row_counts[r] >= p->budget->least_count;
 	}
+	if (t->wanted < in->rows)
+		t->wanted = often;
 	/* Nothing was counted: nothing is known. */
 	if (!(sum > 0)) {
 		t->each = in->lookups / (double)in->rows;
 		t->wanted = in->lookups > 0 ? in->rows : 0;
 		for (uint32_t c = 0; c < p->cards; c++)
-			t->shard_rate[c] = t->each * (double)layout_shard_rows(in->rows, p->cards, c);
+			t->shard[c] = saved(p, t, t->each, true) * (double)layout_shard_rows(in->rows, p->cards, c);
 		return 0;
 	}
 	t->each = in->lookups / sum;
 	for (uint64_t r = 0; r < in->rows; r++)
-		t->shard_rate[layout_shard(r, p->cards)] += t->each * (double)in->row_counts[r];
-	t->order = malloc(in->rows * sizeof(*t->order));
-	return t->order ? placement_hottest(in->row_counts, in->rows, t->order) : -ENOMEM;
+		if (in->row_counts[r])
+			t->shard[layout_shard(r, p->cards)] += saved(p, t, t->each * (double)in->row_counts[r], true);
+	t->order = in->order;
+	if (!t->order) {
+		t->order = t->own_order = malloc(in->rows * sizeof(*t->own_order));
+		if (!t->own_order || placement_hottest(in->row_counts, in->rows, t->own_order))
+			return -ENOMEM;
+	}
+	return find_runs(t);
 }
 
 /* By falling estimate, which is made here. */
@@ -359,48 +501,96 @@ static void estimate(struct plan *p, uint64_t *begin, uint32_t *by_estimate)
 	if (__builtin_mul_overflow(p->budget->card_bytes, (uint64_t)p->cards, &room))
 		room = UINT64_MAX;
 	memset(begin, 0, p->nr * sizeof(*begin));
-	take_hottest(p, begin, p->now.pinned, &room, false, true);
-	take_hottest(p, p->now.pinned, p->now.in_host, &host, false, false);
+	take_hottest(p, begin, p->now.pinned, &room, false, false);
+	take_hottest(p, p->now.pinned, p->now.in_host, &host, false, true);
 	for (uint32_t i = 0; i < p->nr; i++) {
 		struct table *t = &p->tables[i];
 		uint32_t at = i;
 
-		t->estimate = t->t->lookups * t->flash;
-		relieve(p, i, 0, p->now.pinned[i], &t->estimate, false, true);
-		relieve(p, i, p->now.pinned[i], p->now.pinned[i] + p->now.in_host[i], &t->estimate, false, false);
+		t->estimate = 0;
+		for (uint32_t c = 0; c < p->cards; c++)
+			t->estimate += t->shard[c];
+		plan_relieve(p, i, 0, p->now.pinned[i], &t->estimate, false, false);
+		plan_relieve(p, i, p->now.pinned[i], p->now.pinned[i] + p->now.in_host[i], &t->estimate, false, true);
 		for (; at > 0 && p->tables[by_estimate[at - 1]].estimate < t->estimate; at--)
 			by_estimate[at] = by_estimate[at - 1];
 		by_estimate[at] = i;
 	}
 }
 
+static void sort_by_bytes(const struct plan *p, uint32_t *by_bytes)
+{
+	for (uint32_t i = 0; i < p->nr; i++) {
+		uint64_t bytes = layout_bytes(&p->tables[i].layout, p->tables[i].t->rows);
+		uint32_t at = i;
+
+		for (; at > 0 && layout_bytes(&p->tables[by_bytes[at - 1]].layout, p->tables[by_bytes[at - 1]].t->rows) < bytes; at--)
+			by_bytes[at] = by_bytes[at - 1];
+		by_bytes[at] = i;
+	}
+}
+
+/* Why it is no better than that. */
+static void explain_imbalance(const struct plan *p, char *why, size_t room)
+{
+	double hottest = 0, share;
+	uint32_t which = 0;
+
+	for (uint32_t i = 0; i < p->nr; i++) {
+		const struct table *t = &p->tables[i];
+		uint64_t rank = p->best.pinned[i] + p->best.in_host[i];
+		double x = rank < t->wanted ? saved_at(p, t, rank, true) : 0;
+
+		/* The hottest that is pinned takes card DDR. */
+		if (p->best.pinned[i])
+			x = fmax(x, t->ddr * rate_of(t, 0));
+
+		if (x > hottest) {
+			hottest = x;
+			which = i;
+		}
+	}
+	share = hottest / p->best.mean;
+	if (share >= 0.02)
+		snprintf(why, room, "; not below %.1f: single rows are too hot: one of table %u takes %.0f %% of a card's mean; pin more rows, in host DRAM if they are in card memory, "
+				    "or make batches larger, in which a row is read once", BALANCE, which, share * 100);
+	else
+		snprintf(why, room, "; not below %.1f: too few rows or too little flash to share out", BALANCE);
+}
+
 static void explain(const struct plan *p, struct placement_result *out)
 {
 	uint64_t pinned = 0, in_host = 0, split = 0;
+	int used;
 
 	for (uint32_t i = 0; i < p->nr; i++) {
 		pinned += out->pinned[i];
 		in_host += out->in_host[i];
 		split += out->card[i] == SPLIT;
 	}
-	snprintf(out->why, sizeof(out->why), "%llu tables whole, %llu row-wise; %llu rows pinned, %llu in host DRAM; modelled: slowest of %u cards %.3g s a query, %.2f times the mean",
-		 (unsigned long long)(p->nr - split), (unsigned long long)split, (unsigned long long)pinned, (unsigned long long)in_host, p->cards, out->slowest,
-		 out->mean > 0 ? out->slowest / out->mean : 1);
+	used = snprintf(out->why, sizeof(out->why), "%llu tables whole, %llu row-wise; %llu rows pinned, %llu in host DRAM; modelled: slowest of %u cards %.3g s a query, %.2f times the mean",
+			(unsigned long long)(p->nr - split), (unsigned long long)split, (unsigned long long)pinned, (unsigned long long)in_host, p->cards, out->slowest,
+			out->mean > 0 ? out->slowest / out->mean : 1);
+	if (!balanced(&p->best) && used > 0 && (size_t)used < sizeof(out->why))
+		explain_imbalance(p, out->why + used, sizeof(out->why) - (size_t)used);
 }
 
 static int run(struct plan *p, const struct placement_table *tables, struct placement_result *out, struct smartssd_error *err)
 {
 	uint64_t *begin = calloc(p->nr + 1, sizeof(*begin));
-	uint32_t *by_estimate = calloc(p->nr + 1, sizeof(*by_estimate));
-	int ret = begin && by_estimate ? 0 : -ENOMEM;
+	uint32_t *by_estimate = calloc(p->nr + 1, sizeof(*by_estimate)), *by_bytes = calloc(p->nr + 1, sizeof(*by_bytes));
+	int ret = begin && by_estimate && by_bytes ? 0 : -ENOMEM;
 
 	for (uint32_t i = 0; !ret && i < p->nr; i++)
 		ret = init_table(p, i, &tables[i], err);
 	if (ret == -ENOMEM)
 		smartssd_fail(err, ret, "no memory to plan the placement of %u tables", p->nr);
-	if (!ret) {
+	if (!ret && p->budget->where) {
+		ret = use_given(p, begin, err);
+	} else if (!ret) {
 		estimate(p, begin, by_estimate);
-		ret = try_all(p, by_estimate, begin, err);
+		sort_by_bytes(p, by_bytes);
+		ret = p->nr ? try_all(p, by_estimate, by_bytes, begin, err) : 0;
 	}
 	if (!ret) {
 		memcpy(out->load, p->best.load, p->cards * sizeof(*out->load));
@@ -411,6 +601,7 @@ static int run(struct plan *p, const struct placement_table *tables, struct plac
 	}
 	free(begin);
 	free(by_estimate);
+	free(by_bytes);
 	return ret;
 }
 
@@ -431,20 +622,25 @@ int placement_plan(const struct placement_table *tables, uint32_t nr, const stru
 	p.tables = calloc(nr + 1, sizeof(*p.tables));
 	p.heap = calloc(nr + 1, sizeof(*p.heap));
 	p.saves = calloc(nr + 1, sizeof(*p.saves));
+	p.kept = calloc(nr + 1, sizeof(*p.kept));
+	p.run = calloc(nr + 1, sizeof(*p.run));
 	p.now.card = calloc(nr + 1, sizeof(*p.now.card));
 	p.now.pinned = calloc(nr + 1, sizeof(*p.now.pinned));
 	p.now.in_host = calloc(nr + 1, sizeof(*p.now.in_host));
-	if (!out->load || !out->card || !out->pinned || !out->in_host || !p.tables || !p.heap || !p.saves || !p.now.card || !p.now.pinned || !p.now.in_host)
+	if (!out->load || !out->card || !out->pinned || !out->in_host || !p.tables || !p.heap || !p.saves || !p.kept || !p.run || !p.now.card || !p.now.pinned || !p.now.in_host)
 		ret = smartssd_fail(err, -ENOMEM, "no memory to plan the placement of %u tables", nr);
 	else
 		ret = run(&p, tables, out, err);
 	for (uint32_t i = 0; p.tables && i < nr; i++) {
-		free(p.tables[i].order);
-		free(p.tables[i].shard_rate);
+		free(p.tables[i].own_order);
+		free(p.tables[i].runs);
+		free(p.tables[i].shard);
 	}
 	free(p.tables);
 	free(p.heap);
 	free(p.saves);
+	free(p.kept);
+	free(p.run);
 	free(p.now.card);
 	free(p.now.pinned);
 	free(p.now.in_host);

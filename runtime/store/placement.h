@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where tables go, from their statistics and the budgets: which rows are in host DRAM, pinned in card memory, on flash; which card has which table
- * or shard. Pure.
+ * Where tables go, from their statistics and the budgets: which rows are in host DRAM, pinned in card memory, on flash; which card has which table or shard. Pure.
  *
- * Modelled: a card's load is the time that its lookups of one query take, with nothing read twice and no cache; a lookup on flash is row_bytes /
- * 4096 reads, rounded up, one of a
- * pinned row takes its bytes from the card's DDR, one in host DRAM nothing from any card. Figures of HARDWARE.md.
+ * Modelled: a card's load is the time that its lookups of one query take, without any cache: for each of its rows, looked up x times for each query,
+ *
+ *   on flash          reads(x) * ceil(row_bytes / 4096) / 746,000/s + x * row_bytes / 15.419 GB/s       reads(x) = (1 - e^(-x * batch)) / batch: within a batch a row is read once
+ *   in card memory                                                    x * row_bytes / 15.419 GB/s       (expected, when queries do not depend on each other); batch 0: reads(x) = x
+ *   in host DRAM      nothing
  */
 #ifndef SMARTSSD_STORE_PLACEMENT_H
 #define SMARTSSD_STORE_PLACEMENT_H
@@ -22,6 +23,7 @@ struct placement_table {
 	uint32_t row_bytes;
 	double lookups;		    /* for each query */
 	const uint64_t *row_counts; /* [rows] of each row in the trace, or NULL: uniform */
+	const uint64_t *order;	    /* placement_hottest() of row_counts, when the caller has it: saves time. NULL: made here */
 };
 
 struct placement_budget {
@@ -29,6 +31,14 @@ struct placement_budget {
 	uint64_t card_bytes;  /* DDR for pinned rows, each card */
 	uint64_t host_bytes;  /* DRAM for rows */
 	uint64_t flash_bytes; /* each card: tables as layout.h packs them, in blocks of 4096 */
+	uint32_t batch;	      /* queries that go to the cards at once; 0: every lookup is a read of its own */
+	/*
+	 * Rows that were counted less often are not pinned, unless all of the table's rows were counted. A trace does not show all rows that the next queries want; as many of their lookups as
+	 * there are of rows that were seen once can be expected to be of rows that were not seen (I. J. Good, "The population frequencies of species", Biometrika 1953). So with 2 what is modelled
+	 * holds for the next queries, too; with 0 or 1 for this trace only.
+	 */
+	uint64_t least_count;
+	const uint32_t *where; /* [tables] tables that are stored already: card, or UINT32_MAX: row-wise; then only rows to pin are planned. NULL: all is */
 };
 
 struct placement_result {
@@ -38,13 +48,12 @@ struct placement_result {
 	double *load;	   /* [cards] seconds for each query */
 	double slowest, mean;
 	double queries_per_second; /* modelled: 1 / slowest; infinite when the cards have nothing to do */
-	char why[200];
+	char why[400]; /* one line: what it came to, and what keeps it from 1.1 times the mean */
 };
 
 /*
- * Longest processing time first for whole tables; the largest of the slowest card is split row-wise until slowest <= 1.1 * mean. Where that cannot
- * be reached, the fastest that
- * was found. Rows that nobody asked for are not pinned. -EINVAL; -ENOSPC names the table that does not fit; -ENOMEM.
+ * Longest processing time first for whole tables; the largest of the slowest card is split row-wise until slowest <= 1.1 * mean; then tables are moved and exchanged. Where 1.1 cannot be
+ * reached (a row alone may be too much), the fastest that was found. Rows that nobody asked for are not pinned. -EINVAL; -ENOSPC names the table that does not fit; -ENOMEM.
  */
 int placement_plan(const struct placement_table *tables, uint32_t nr, const struct placement_budget *budget, struct placement_result *out, struct smartssd_error *err);
 void placement_free(struct placement_result *r);
