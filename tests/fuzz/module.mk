@@ -17,6 +17,17 @@ $(B)/tests/fuzz/fuzz_trace: $(B)/san/libsmartssd.a
 $(B)/tests/fuzz/fuzz_trace: private FUZZ_LIBS = $(LIB_LIBS)
 $(B)/fuzz/trace: $(FUZZ_TRACE) $(B)/libsmartssd.a
 $(B)/fuzz/trace: private FUZZ_LIBS = $(B)/libsmartssd.a $(LIB_LIBS)
+# What these want of the store and below it, with coverage; the rest of the library without.
+FUZZ_STORE := $(patsubst %,runtime/store/%.c,volume volume_folder volume_lock volume_object volume_raw volume_slot delta layout rowfmt crc32c rows safetensors store manifest import writer table \
+	verify) $(patsubst %,runtime/%.c,npy npy_save whole error)
+$(patsubst %,$(B)/tests/fuzz/fuzz_%,store delta safetensors): $(B)/san/libsmartssd.a
+$(patsubst %,$(B)/tests/fuzz/fuzz_%,store delta safetensors): private FUZZ_LIBS = $(LIB_LIBS)
+$(patsubst %,$(B)/fuzz/%,store delta safetensors): $(FUZZ_STORE) $(B)/libsmartssd.a
+$(patsubst %,$(B)/fuzz/%,store delta safetensors): private FUZZ_LIBS = $(B)/libsmartssd.a $(LIB_LIBS)
+$(B)/tests/fuzz/fuzz_dlrm: $(B)/san/libsmartssd.a
+$(B)/tests/fuzz/fuzz_dlrm: private FUZZ_LIBS = $(LIB_LIBS)
+$(B)/fuzz/dlrm: runtime/store/dlrm.c runtime/store/dlrm_weights.c runtime/store/dlrm_reference.c runtime/store/safetensors.c $(B)/libsmartssd.a
+$(B)/fuzz/dlrm: private FUZZ_LIBS = $(B)/libsmartssd.a $(LIB_LIBS)
 FUZZ_SECONDS ?= 20
 CLANG ?= clang
 
