@@ -46,7 +46,7 @@ install-runtime: all
 	install -m 755 $(B)/libsmartssd.so.0 $(DESTDIR)$(PREFIX)/lib/
 	ln -sf libsmartssd.so.0 $(DESTDIR)$(PREFIX)/lib/libsmartssd.so
 	install -m 644 $(B)/libsmartssd.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
-	install -m 644 runtime/libsmartssd.h runtime/libsmartssd_network.h $(DESTDIR)$(PREFIX)/include/smartssd/runtime/
+	install -m 644 runtime/libsmartssd.h runtime/libsmartssd_network.h runtime/libsmartssd_store.h $(DESTDIR)$(PREFIX)/include/smartssd/runtime/
 	install -m 644 uapi/smartssd.h $(DESTDIR)$(PREFIX)/include/smartssd/uapi/
 	install -m 644 $(wildcard Documentation/man/*.3) $(DESTDIR)$(PREFIX)/share/man/man3/
 
