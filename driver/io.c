@@ -57,9 +57,10 @@ void smartssd_piece_end(struct smartssd_piece *piece, long result)
 static void bio_end(struct bio *bio)
 {
 	struct smartssd_piece *piece = container_of(bio, struct smartssd_piece, bio);
-	int error = blk_status_to_errno(bio->bi_status);
+	long error = blk_status_to_errno(bio->bi_status);
 
-	smartssd_piece_end(piece, error ? error : piece->length);
+	/* All signed: an int beside the u32 would become a large length. */
+	smartssd_piece_end(piece, error ? error : (long)piece->length);
 }
 
 static void iocb_end(struct kiocb *iocb, long result)
