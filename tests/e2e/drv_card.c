@@ -175,6 +175,39 @@ static void block_errors(void)
 	put(knob, "0");
 }
 
+/* A raw namespace's reads are bios of the driver's own, not a filesystem's. */
+static void raw_block_error(void)
+{
+	static const char f[] = "/sys/kernel/debug/fail_make_request/";
+	struct smartssd_extent ext = { 0, 0, PIECE };
+	char path[128], knob[96], node[64];
+	struct smartssd_result r = { 0 };
+	struct smartssd_file raw;
+	int fd, ret, way;
+
+	snprintf(node, sizeof(node), "/dev/%sn1", drive(0));
+	snprintf(knob, sizeof(knob), "/sys/block/%sn1/make-it-fail", drive(0));
+	fd = open(node, O_RDONLY | O_CLOEXEC);
+	ret = fd < 0 ? -errno : smartssd_file_register(card[0].dev, fd, &raw);
+	if (ret || put(knob, "1")) {
+		tap_skip("a block error of the raw namespace", "no fail_make_request, or the namespace cannot be opened");
+		return;
+	}
+	for (way = 0; way < 4; way++) {
+		put(strcat(strcpy(path, f), "space"), "0");
+		put(strcat(strcpy(path, f), "times"), way & 1 ? "0" : "1");
+		smartssd_list_clear(list);
+		smartssd_list_read(list, raw.file, card[0].bo.bo, &ext, 1, way & 2 ? SMARTSSD_CMD_PEER_OFF : SMARTSSD_CMD_PEER_REQUIRE);
+		ret = run(card[0].dev, &r);
+		tap_ok(way & 1 ? !ret && !r.status : ret == -EIO && r.status == -EIO && !r.detail, "raw namespace, %s, %s: %s", way & 2 ? "bounced" : "peer",
+		       way & 1 ? "and the next read is right" : "a failed block is EIO", strerror(-ret));
+	}
+	put(path, "0");
+	put(knob, "0");
+	smartssd_file_unregister(card[0].dev, raw.file);
+	close(fd);
+}
+
 enum { MANY = 2048, SMALL = 512 };
 
 /* Small pieces all over the file, none next to the one before. */
@@ -734,6 +767,7 @@ int main(int argc, char **argv)
 		return tap_done();
 	}
 	block_errors();
+	raw_block_error();
 	block_error_among_many();
 	peer_switch();
 	append_only();
