@@ -13,7 +13,9 @@ EMBEDDING_BAG_FAST := embedding_bag_fast embedding_bag_avx2
 # The network overlay. NAME.c is the HLS source, NAME_*.c are the fast version's parts.
 OVERLAY := nn_conv nn_depthwise nn_pool nn_add nn_pack
 OVERLAY_FAST = $(patsubst kernels/$1/%.c,%,$(wildcard kernels/$1/$1_*.c))
-KERNEL_UNITS := conv2d/conv2d embedding_bag/embedding_bag row_copy/row_copy row_copy/row_copy_fast empty/empty $(CONV2D_FAST:%=conv2d/%) $(EMBEDDING_BAG_FAST:%=embedding_bag/%) \
+# For OpenCL host programs as they are, without bounds (kernels/adder/adder.h).
+EXAMPLE_KERNELS := copy adder bandwidth
+KERNEL_UNITS := $(foreach k,$(EXAMPLE_KERNELS),$k/$k) conv2d/conv2d embedding_bag/embedding_bag row_copy/row_copy row_copy/row_copy_fast empty/empty $(CONV2D_FAST:%=conv2d/%) $(EMBEDDING_BAG_FAST:%=embedding_bag/%) \
 	$(foreach k,$(OVERLAY),$k/$k $(patsubst %,$k/%,$(call OVERLAY_FAST,$k)))
 KERNEL_OBJ := $(KERNEL_UNITS:%=$(B)/kernels/%.o)
 KERNEL_SAN := $(KERNEL_UNITS:%=$(B)/san/kernels/%.o)
@@ -21,7 +23,7 @@ KERNEL_SAN := $(KERNEL_UNITS:%=$(B)/san/kernels/%.o)
 # Vitis pragmas and loop labels mean nothing to gcc.
 HLS_WARN := -Wno-unknown-pragmas -Wno-unused-label
 $(KERNEL_OBJ) $(KERNEL_SAN): private WARN += $(HLS_WARN)
-$(foreach k,conv2d embedding_bag row_copy empty $(OVERLAY),$(eval \
+$(foreach k,conv2d embedding_bag row_copy empty $(EXAMPLE_KERNELS) $(OVERLAY),$(eval \
 	$(B)/kernels/$k/$k.o $(B)/san/kernels/$k/$k.o: private CPPFLAGS += -D$k=$k_hls))
 FAST_UNITS = $(foreach d,$(B) $(B)/san,$(2:%=$d/kernels/$1/%.o))
 $(call FAST_UNITS,conv2d,$(CONV2D_FAST)): private CPPFLAGS += -Dconv2d=conv2d_fast
@@ -55,3 +57,9 @@ $(B)/kernels/budget: $(B)/kernels/budget.o
 	$(CC) -o $@ $^
 
 all: $(B)/kernels.xclbin $(B)/overlay.xclbin $(B)/overlay-dfx.xclbin
+
+# Their arguments are unchecked: in an xclbin of their own.
+$(B)/examples.xclbin: $(B)/smartssd $(KERNEL_FILES)
+	$(B)/smartssd xclbin pack -o $@ $(foreach k,$(EXAMPLE_KERNELS),--kernel kernels/$k/$k.c --cus 2)
+
+all: $(B)/examples.xclbin

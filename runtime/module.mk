@@ -7,6 +7,7 @@ LIBDIR ?= $(PREFIX)/lib/smartssd
 LIB_VERSION := 0.1.0
 include runtime/nn/module.mk
 include runtime/store/module.mk
+include runtime/opencl/module.mk
 LIB_LIBS := -luring $(NN_LIBS) $(STORE_LIBS) -ldl -lm -pthread
 
 LIB_SRC := $(wildcard runtime/*.c)

@@ -16,12 +16,21 @@ check:
 	tools/install-packages check
 	$(MAKE) kernel-debug
 	$(MAKE) -j$$(nproc) check-build
+	@$(MAKE) --no-print-directory check-run
+
+# What there is to build and run depends on packages, which `check` may have installed: so each step is a make of its own.
+check-run:
 	@tests/run $(filter-out tests/e2e/%,$(TESTS)) -- $(VMS)
 
 bench:
 	tools/install-packages bench
 	$(MAKE) kernel-plain
-	$(MAKE) -j$$(nproc) all $(BENCHES) $(TEST_DEPS)
+	$(MAKE) -j$$(nproc) bench-build
+	@$(MAKE) --no-print-directory bench-run
+
+bench-build: all $(BENCHES) $(TEST_DEPS)
+
+bench-run:
 	@for b in $(BENCHES); do echo "== $$b"; SMARTSSD_LIBDIR=$(CURDIR)/$(B) $$b || [ $$? = 77 ] || exit 1; done
 
-.PHONY: check check-build bench
+.PHONY: check check-build check-run bench bench-build bench-run

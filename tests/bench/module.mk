@@ -2,7 +2,7 @@
 $(B)/tests/bench/reads: $(B)/tests/bench/reads.o $(B)/libsmartssd.a
 	$(CC) $^ -o $@ $(LIB_LIBS) -pthread
 
-bench: $(B)/tests/bench/reads $(B)/kmod-plain/smartssd.ko
+bench-build: $(B)/tests/bench/reads $(B)/kmod-plain/smartssd.ko
 BENCHES += tests/bench/vm-reads.sh
 
 $(B)/tests/bench/bench_card: $(B)/tests/bench/bench_card.o $(B)/libsmartssd.a $(REF_OBJ)
