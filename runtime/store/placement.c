@@ -196,12 +196,13 @@ void plan_relieve(const struct plan *p, uint32_t i, uint64_t from, uint64_t to, 
 
 /* ---- one attempt ---- */
 
+/* Of those that may be split. */
 static uint32_t largest_whole(const struct plan *p, uint32_t on_card)
 {
 	uint32_t found = SPLIT;
 
 	for (uint32_t i = 0; i < p->nr; i++)
-		if (p->now.card[i] != SPLIT && (on_card == SPLIT || p->now.card[i] == on_card) && (found == SPLIT || p->tables[i].estimate > p->tables[found].estimate))
+		if (p->now.card[i] != SPLIT && may_split(p, i) && (on_card == SPLIT || p->now.card[i] == on_card) && (found == SPLIT || p->tables[i].estimate > p->tables[found].estimate))
 			found = i;
 	return found;
 }
@@ -214,7 +215,14 @@ static bool fits(uint64_t *left, uint64_t bytes)
 	return true;
 }
 
-/* Cards for all tables, in @order, each where there is least to do, or (@by_room) most room; what is SPLIT stays so. -ENOSPC: *which does not fit. */
+/* Nothing is placed yet but what stays where it is. */
+static void begin_cards(struct plan *p)
+{
+	for (uint32_t i = 0; i < p->nr; i++)
+		p->now.card[i] = p->tables[i].stays ? p->budget->where[i] : 0;
+}
+
+/* Cards for all tables, in @order, each where there is least to do, or (@by_room) most room; what is SPLIT, or stays where it is, stays so. -ENOSPC: *which does not fit. */
 static int assign(struct plan *p, const uint32_t *order, bool by_room, uint32_t *which)
 {
 	uint64_t left[PLACEMENT_MAX_CARDS];
@@ -225,11 +233,14 @@ static int assign(struct plan *p, const uint32_t *order, bool by_room, uint32_t 
 	for (uint32_t i = 0; i < p->nr; i++) {
 		const struct table *t = &p->tables[i];
 
-		if (p->now.card[i] != SPLIT)
+		if (p->now.card[i] != SPLIT) {
+			if (t->stays)
+				busy[p->now.card[i]] += t->estimate;
 			continue;
+		}
 		*which = i;
 		for (uint32_t c = 0; c < p->cards; c++) {
-			if (!fits(&left[c], layout_bytes(&t->layout, layout_shard_rows(t->t->rows, p->cards, c))))
+			if (!t->stays && !fits(&left[c], layout_bytes(&t->layout, layout_shard_rows(t->t->rows, p->cards, c))))
 				return -ENOSPC;
 			busy[c] += t->estimate / p->cards;
 		}
@@ -238,7 +249,7 @@ static int assign(struct plan *p, const uint32_t *order, bool by_room, uint32_t 
 		uint32_t i = order[k], best = SPLIT;
 		uint64_t bytes = layout_bytes(&p->tables[i].layout, p->tables[i].t->rows);
 
-		if (p->now.card[i] == SPLIT)
+		if (p->now.card[i] == SPLIT || p->tables[i].stays)
 			continue;
 		for (uint32_t c = 0; c < p->cards; c++)
 			if (bytes <= left[c] && (best == SPLIT || (!by_room && busy[c] < busy[best]) || ((by_room || busy[c] == busy[best]) && left[c] > left[best])))
@@ -335,7 +346,7 @@ static void refine(struct plan *p, struct moves *m, uint64_t *begin)
 /* Attempts, each with one more table split, until one is balanced; with @m, each is refined. -ENOSPC: none fitted. */
 static int try_splits(struct plan *p, const uint32_t *by_estimate, struct moves *m, uint64_t *begin, bool *found, uint32_t *which)
 {
-	memset(p->now.card, 0, p->nr * sizeof(*p->now.card));
+	begin_cards(p);
 	for (;;) {
 		uint32_t split = SPLIT;
 		int ret = assign(p, by_estimate, false, which);
@@ -353,7 +364,7 @@ static int try_splits(struct plan *p, const uint32_t *by_estimate, struct moves 
 			}
 			if (balanced(&p->best))
 				return 0;
-		} else if (p->now.card[*which] != SPLIT) {
+		} else if (p->now.card[*which] != SPLIT && may_split(p, *which)) {
 			split = *which;
 		}
 		if (split == SPLIT)
@@ -372,8 +383,10 @@ static void try_all_split(struct plan *p, const uint32_t *by_estimate, uint64_t 
 {
 	uint32_t which;
 
+	begin_cards(p);
 	for (uint32_t i = 0; i < p->nr; i++)
-		p->now.card[i] = SPLIT;
+		if (may_split(p, i))
+			p->now.card[i] = SPLIT;
 	if (assign(p, by_estimate, false, &which))
 		return;
 	settle(p, begin);
@@ -398,7 +411,7 @@ static int try_all(struct plan *p, const uint32_t *by_estimate, const uint32_t *
 		uint32_t other;
 
 		/* Tight: largest first, to where there is most room */
-		memset(p->now.card, 0, p->nr * sizeof(*p->now.card));
+		begin_cards(p);
 		ret = assign(p, by_bytes, true, &other);
 		if (!ret) {
 			try_now(p, begin, &found);
@@ -416,17 +429,18 @@ static int try_all(struct plan *p, const uint32_t *by_estimate, const uint32_t *
 	return ret;
 }
 
-/* Tables are where they are. */
-static int use_given(struct plan *p, uint64_t *begin, struct smartssd_error *err)
+/* How many are to be placed: the others are where they are. */
+static int look_where(struct plan *p, uint32_t *nr_open, struct smartssd_error *err)
 {
-	bool found = false;
-
+	*nr_open = 0;
 	for (uint32_t i = 0; i < p->nr; i++) {
-		p->now.card[i] = p->budget->where[i];
-		if (p->now.card[i] != SPLIT && p->now.card[i] >= p->cards)
-			return smartssd_fail(err, -EINVAL, "table %u is on card %u, of %u", i, p->now.card[i], p->cards);
+		uint32_t card = p->budget->where ? p->budget->where[i] : PLACEMENT_OPEN;
+
+		p->tables[i].stays = card != PLACEMENT_OPEN;
+		*nr_open += card == PLACEMENT_OPEN;
+		if (card != PLACEMENT_OPEN && card != SPLIT && card >= p->cards)
+			return smartssd_fail(err, -EINVAL, "table %u is on card %u, of %u", i, card, p->cards);
 	}
-	try_now(p, begin, &found);
 	return 0;
 }
 
@@ -534,13 +548,14 @@ static void sort_by_bytes(const struct plan *p, uint32_t *by_bytes)
 static void explain_imbalance(const struct plan *p, char *why, size_t room)
 {
 	double hottest = 0, share;
-	uint32_t which = 0;
+	uint32_t which = 0, stay = 0;
 
 	for (uint32_t i = 0; i < p->nr; i++) {
 		const struct table *t = &p->tables[i];
 		uint64_t rank = p->best.pinned[i] + p->best.in_host[i];
 		double x = rank < t->wanted ? saved_at(p, t, rank, true) : 0;
 
+		stay += t->stays;
 		/* The hottest that is pinned takes card DDR. */
 		if (p->best.pinned[i])
 			x = fmax(x, t->ddr * rate_of(t, 0));
@@ -554,6 +569,8 @@ static void explain_imbalance(const struct plan *p, char *why, size_t room)
 	if (share >= 0.02)
 		snprintf(why, room, "; not below %.1f: single rows are too hot: one of table %u takes %.0f %% of a card's mean; pin more rows, in host DRAM if they are in card memory, "
 				    "or make batches larger, in which a row is read once", BALANCE, which, share * 100);
+	else if (stay)
+		snprintf(why, room, "; not below %.1f: %u tables that are stored already stay where they are", BALANCE, stay);
 	else
 		snprintf(why, room, "; not below %.1f: too few rows or too little flash to share out", BALANCE);
 }
@@ -580,17 +597,22 @@ static int run(struct plan *p, const struct placement_table *tables, struct plac
 	uint64_t *begin = calloc(p->nr + 1, sizeof(*begin));
 	uint32_t *by_estimate = calloc(p->nr + 1, sizeof(*by_estimate)), *by_bytes = calloc(p->nr + 1, sizeof(*by_bytes));
 	int ret = begin && by_estimate && by_bytes ? 0 : -ENOMEM;
+	bool found = false;
+	uint32_t nr_open;
 
 	for (uint32_t i = 0; !ret && i < p->nr; i++)
 		ret = init_table(p, i, &tables[i], err);
 	if (ret == -ENOMEM)
 		smartssd_fail(err, ret, "no memory to plan the placement of %u tables", p->nr);
-	if (!ret && p->budget->where) {
-		ret = use_given(p, begin, err);
-	} else if (!ret) {
+	if (!ret)
+		ret = look_where(p, &nr_open, err);
+	if (!ret && nr_open) {
 		estimate(p, begin, by_estimate);
 		sort_by_bytes(p, by_bytes);
-		ret = p->nr ? try_all(p, by_estimate, by_bytes, begin, err) : 0;
+		ret = try_all(p, by_estimate, by_bytes, begin, err);
+	} else if (!ret) {
+		begin_cards(p);
+		try_now(p, begin, &found);
 	}
 	if (!ret) {
 		memcpy(out->load, p->best.load, p->cards * sizeof(*out->load));

@@ -17,6 +17,7 @@
 #define PLACEMENT_DDR_PER_SECOND   15.419e9 /* bytes, one card */
 #define PLACEMENT_BLOCK		   4096
 #define PLACEMENT_MAX_CARDS	   64 /* a store has up to 48 volumes */
+#define PLACEMENT_OPEN		   (UINT32_MAX - 1)
 
 struct placement_table {
 	uint64_t rows;
@@ -30,7 +31,7 @@ struct placement_budget {
 	uint32_t cards;
 	uint64_t card_bytes;  /* DDR for pinned rows, each card */
 	uint64_t host_bytes;  /* DRAM for rows */
-	uint64_t flash_bytes; /* each card: tables as layout.h packs them, in blocks of 4096 */
+	uint64_t flash_bytes; /* each card, for tables that are to be placed: as layout.h packs them, in blocks of 4096 */
 	uint32_t batch;	      /* queries that go to the cards at once; 0: every lookup is a read of its own */
 	/*
 	 * Rows that were counted less often are not pinned, unless all of the table's rows were counted. A trace does not show all rows that the next queries want; as many of their lookups as
@@ -38,7 +39,11 @@ struct placement_budget {
 	 * holds for the next queries, too; with 0 or 1 for this trace only.
 	 */
 	uint64_t least_count;
-	const uint32_t *where; /* [tables] tables that are stored already: card, or UINT32_MAX: row-wise; then only rows to pin are planned. NULL: all is */
+	/*
+	 * [tables] What is stored already stays: card, or UINT32_MAX: row-wise. PLACEMENT_OPEN: to be placed, with regard to what the others give the cards to do. NULL: all are to be placed.
+	 * When none is, only rows to pin are planned.
+	 */
+	const uint32_t *where;
 };
 
 struct placement_result {
@@ -53,7 +58,8 @@ struct placement_result {
 
 /*
  * Longest processing time first for whole tables; the largest of the slowest card is split row-wise until slowest <= 1.1 * mean; then tables are moved and exchanged. Where 1.1 cannot be
- * reached (a row alone may be too much), the fastest that was found. Rows that nobody asked for are not pinned. -EINVAL; -ENOSPC names the table that does not fit; -ENOMEM.
+ * reached (a row alone may be too much), the fastest that was found. A table with fewer rows than there are cards is not split. Rows that nobody asked for are not pinned. -EINVAL; -ENOSPC
+ * names the table that does not fit; -ENOMEM.
  */
 int placement_plan(const struct placement_table *tables, uint32_t nr, const struct placement_budget *budget, struct placement_result *out, struct smartssd_error *err);
 void placement_free(struct placement_result *r);

@@ -33,6 +33,7 @@ struct table {
 	uint32_t nr_runs;
 	double *shard;	       /* [cards] seconds for each query of a row-wise shard, all of it on flash */
 	double estimate;       /* seconds for each query */
+	bool stays;	       /* it is stored already */
 	struct layout layout;
 };
 
@@ -53,12 +54,18 @@ struct plan {
 	struct attempt now, best;
 };
 
+/* Row-wise, each card has at least one row. */
+static inline bool may_split(const struct plan *p, uint32_t i)
+{
+	return !p->tables[i].stays && p->tables[i].t->rows >= p->cards;
+}
+
 /* placement.c: takes off @load what ranks from..to-1 of table @i save by being elsewhere than on flash. @cards: of the card of each; else all in load[0]. @host: in host DRAM, else in DDR. */
 void plan_relieve(const struct plan *p, uint32_t i, uint64_t from, uint64_t to, double *load, bool cards, bool host);
 
 /* ---- placement_moves.c ---- */
 
-/* What there is to do and to store if table i is on card c (its all), or, SPLIT, of its shard c; with the rows pinned as they are. */
+/* What there is to do and to store if table i is on card c (its all), or, SPLIT, of its shard c; with the rows pinned as they are. What is stored already needs no room. */
 struct moves {
 	double *rest, *all;   /* [nr][cards], [nr] */
 	uint64_t *part, *whole; /* bytes, likewise */

@@ -61,13 +61,19 @@ static void count_rest(struct plan *p, struct moves *m)
 		plan_relieve(p, i, p->now.pinned[i], p->now.pinned[i] + p->now.in_host[i], rest, true, true);
 		p->now.card[i] = card;
 		m->all[i] = 0;
-		m->whole[i] = layout_bytes(&t->layout, t->t->rows);
+		m->whole[i] = t->stays ? 0 : layout_bytes(&t->layout, t->t->rows);
 		for (uint32_t c = 0; c < p->cards; c++) {
 			m->all[i] += rest[c];
-			m->part[(size_t)i * p->cards + c] = layout_bytes(&t->layout, layout_shard_rows(t->t->rows, p->cards, c));
+			m->part[(size_t)i * p->cards + c] = t->stays ? 0 : layout_bytes(&t->layout, layout_shard_rows(t->t->rows, p->cards, c));
 		}
 		put(p, m, i, card, 1);
 	}
+}
+
+/* May table @i be there? */
+static bool possible(const struct plan *p, uint32_t i, uint32_t goal)
+{
+	return !p->tables[i].stays && (goal != SPLIT || may_split(p, i));
 }
 
 /* The move of one table, or the exchange of two, that makes the slowest card fastest. False: none does. */
@@ -82,7 +88,7 @@ static bool best_move(struct plan *p, struct moves *m)
 			uint32_t other = k > p->cards ? k - p->cards - 1 : SPLIT, from = card[i], goal = other != SPLIT ? card[other] : k < p->cards ? k : SPLIT;
 			double most;
 
-			if (goal == from)
+			if (goal == from || !possible(p, i, goal) || (other != SPLIT && !possible(p, other, from)))
 				continue;
 			put(p, m, i, from, -1);
 			put(p, m, i, goal, 1);

@@ -63,6 +63,7 @@ static void verify(const struct random_case *c, const struct placement_result *r
 		struct layout l;
 
 		ck_assert_uint_le(r->pinned[i] + r->in_host[i], t->rows);
+		ck_assert(r->card[i] != UINT32_MAX || t->rows >= c->b.cards);
 		ck_assert(!layout_init(&l, t->row_bytes, 4096));
 		for (uint32_t k = 0; k < c->b.cards; k++)
 			if (r->card[i] == UINT32_MAX)
@@ -100,7 +101,7 @@ static void verify(const struct random_case *c, const struct placement_result *r
 	ck_assert(fabs(mean - r->mean) <= 1e-6 * mean + 1e-15);
 }
 
-/* Without memory: slowest over mean with all tables row-wise, and whether that fits. */
+/* Without memory: slowest and mean with all tables row-wise, and whether that is possible, and fits. */
 static bool all_split(const struct random_case *c, double *slowest, double *mean)
 {
 	double load[CARDS] = { 0 };
@@ -112,6 +113,7 @@ static bool all_split(const struct random_case *c, double *slowest, double *mean
 		struct layout l;
 
 		layout_init(&l, c->t[i].row_bytes, 4096);
+		fits &= c->t[i].rows >= c->b.cards;
 		for (uint64_t row = 0; row < c->t[i].rows; row++)
 			load[row % c->b.cards] += seconds(c, i, rate(c, i, row), true);
 		for (uint32_t k = 0; k < c->b.cards; k++)
@@ -228,6 +230,7 @@ struct small {
 	uint64_t counts[TABLES][ROWS];
 	double all[TABLES], part[TABLES][CARDS];
 	uint64_t whole_bytes[TABLES], part_bytes[TABLES][CARDS];
+	uint32_t where[TABLES];
 	struct placement_budget b;
 	uint32_t nr;
 	double mean;
@@ -260,7 +263,25 @@ static void draw_small(struct small *s)
 		s->whole_bytes[i] = layout_bytes(&l, t->rows);
 		for (uint32_t c = 0; c < s->b.cards; c++)
 			s->part_bytes[i][c] = layout_bytes(&l, layout_shard_rows(t->rows, s->b.cards, c));
+		s->where[i] = PLACEMENT_OPEN;
 	}
+	/* In every other case one or two are stored already, and need no more room. */
+	for (uint32_t k = random_in(0, 1) * random_in(1, 2); k; k--) {
+		uint32_t i = random_in(0, s->nr - 1);
+
+		s->b.where = s->where;
+		s->where[i] = random_in(0, 2) || s->t[i].rows < s->b.cards ? random_in(0, s->b.cards - 1) : UINT32_MAX;
+		s->whole_bytes[i] = 0;
+		memset(s->part_bytes[i], 0, sizeof(s->part_bytes[i]));
+	}
+}
+
+/* Table @i on card @k, or, when that is their number, on all: is it possible? */
+static bool may_be(const struct small *s, uint32_t i, uint32_t k)
+{
+	if (s->where[i] != PLACEMENT_OPEN)
+		return s->where[i] == (k == s->b.cards ? UINT32_MAX : k);
+	return k < s->b.cards || s->t[i].rows >= s->b.cards;
 }
 
 /* The least that the slowest card can have; infinite: nothing fits. */
@@ -275,12 +296,17 @@ static double optimum(const struct small *s)
 		double load[CARDS] = { 0 }, slowest = 0;
 		uint64_t bytes[CARDS] = { 0 }, left = a;
 
-		for (uint32_t i = 0; i < s->nr; i++, left /= s->b.cards + 1)
-			for (uint32_t c = 0, k = (uint32_t)(left % (s->b.cards + 1)); c < s->b.cards; c++)
+		for (uint32_t i = 0; i < s->nr; i++, left /= s->b.cards + 1) {
+			uint32_t k = (uint32_t)(left % (s->b.cards + 1));
+
+			if (!may_be(s, i, k))
+				slowest = INFINITY;
+			for (uint32_t c = 0; c < s->b.cards; c++)
 				if (k == s->b.cards || k == c) {
 					load[c] += k == c ? s->all[i] : s->part[i][c];
 					bytes[c] += k == c ? s->whole_bytes[i] : s->part_bytes[i][c];
 				}
+		}
 		for (uint32_t c = 0; c < s->b.cards; c++)
 			slowest = bytes[c] > s->b.flash_bytes ? INFINITY : fmax(slowest, load[c]);
 		best = fmin(best, slowest);
@@ -307,13 +333,13 @@ START_TEST(against_all_assignments)
 			continue;
 		}
 		ck_assert(isfinite(best));
+		for (uint32_t i = 0; i < s.nr; i++)
+			ck_assert(may_be(&s, i, r.card[i] == UINT32_MAX ? s.b.cards : r.card[i]));
 		ck_assert(r.slowest >= best * 0.999999);
 		if (r.slowest <= 1.1 * r.mean)
 			balanced++;
-		else if (best <= 1.1 * s.mean)
-			missed++;
 		else
-			ck_assert_msg(r.slowest <= 1.5 * best, "slowest %g, at best %g", r.slowest, best);
+			missed += best <= 1.1 * s.mean || r.slowest > 1.5 * best;
 		ck_assert((r.slowest <= 1.1 * r.mean) == !strstr(r.why, "not below 1.1"));
 		placement_free(&r);
 	}

@@ -98,6 +98,9 @@ END_TEST
 
 /* ---- when a batch is closed ---- */
 
+/* Longer than a test may take: who is answered was not waiting for the delay. The only bounds by the clock are lower ones; a machine that is busy breaks none of them. */
+#define NEVER_US 3600000000u
+
 struct call {
 	pthread_t thread;
 	struct engine_bags bags;
@@ -105,6 +108,7 @@ struct call {
 	float y[10 * 32];
 	int ret;
 	uint64_t start, end;
+	_Atomic int tid;
 	bool try;
 };
 
@@ -114,6 +118,7 @@ static void *call(void *arg)
 	struct smartssd_error text;
 
 	c->start = smartssd_now();
+	c->tid = gettid();
 	c->ret = (c->try ? service_try : service_lookup)(service, &c->bags, 1, &text);
 	c->end = smartssd_now();
 	return NULL;
@@ -122,6 +127,7 @@ static void *call(void *arg)
 static void start_call(struct call *c, uint64_t bags)
 {
 	c->bags = (struct engine_bags){ .table = table.t, .indices = c->indices, .offsets = c->offsets, .bags = bags, .y = c->y };
+	c->tid = 0;
 	for (uint64_t i = 0; i < bags; i++) {
 		c->indices[i] = (int64_t)i;
 		c->offsets[i + 1] = (int64_t)i + 1;
@@ -129,45 +135,106 @@ static void start_call(struct call *c, uint64_t bags)
 	ck_assert_int_eq(pthread_create(&c->thread, NULL, call, c), 0);
 }
 
+static void join_call(struct call *c, int ret)
+{
+	pthread_join(c->thread, NULL);
+	ck_assert_int_eq(c->ret, ret);
+	ck_assert_int_eq(c->bags.status, 0);
+}
+
 /* Until @bags were seen to wait. */
 static void until_waiting(uint64_t bags)
 {
 	struct service_counts c;
 
-	for (int i = 0; i < 5000; i++) {
-		service_counts(service, &c);
-		if (c.most_waiting >= bags)
-			return;
+	do {
 		usleep(1000);
-	}
-	ck_abort_msg("only %llu bags came", (unsigned long long)c.most_waiting);
+		service_counts(service, &c);
+	} while (c.most_waiting < bags);
 }
 
+/* Until it sleeps in its call: for a lock it does not sleep for long. */
+static void until_asleep(struct call *c)
+{
+	for (int seen = 0; seen < 10;) {
+		char path[64], stat[256] = "";
+		FILE *f;
+
+		usleep(1000);
+		if (!c->tid)
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/task/%d/stat", c->tid);
+		f = fopen(path, "r");
+		ck_assert_ptr_nonnull(f);
+		ck_assert_uint_gt(fread(stat, 1, sizeof(stat) - 1, f), 0);
+		fclose(f);
+		seen = strstr(stat, ") S ") ? seen + 1 : 0;
+	}
+}
+
+static struct service_counts anew(struct service_options o)
+{
+	struct service_counts c;
+
+	service_counts(service, &c);
+	service_destroy(service);
+	OK(service_create(engine, &o, &service, &err));
+	return c;
+}
+
+/* One alone waits as long as was said. What comes meanwhile goes with it; it may come too late, then once more. */
 START_TEST(delay)
+{
+	struct service_options o = { .delay_us = 300000, .batch_bags = 10, .queue_bags = 100 };
+	struct service_counts c = { 0 };
+	uint64_t jobs;
+
+	random_seed("delay");
+	set_up(o);
+	for (int round = 0; round < 50 && c.most_waiting != 5; round++) {
+		struct call a = { 0 }, b = { 0 };
+
+		jobs = counts(engine).links.jobs;
+		start_call(&a, 2);
+		until_waiting(2);
+		start_call(&b, 3);
+		join_call(&a, 0);
+		join_call(&b, 0);
+		ck_assert_uint_ge(a.end - a.start, 300000000);
+		c = anew(o);
+		ck_assert_uint_eq(c.late, c.batches);
+		ck_assert_uint_eq(c.full, 0);
+	}
+	ck_assert_uint_eq(c.most_waiting, 5);
+	ck_assert_uint_eq(c.batches, 1);
+	ck_assert_uint_eq(counts(engine).links.jobs, jobs + 1);
+	service_destroy(service);
+	tear_down();
+}
+END_TEST
+
+/* A batch that is full is closed at once, by one caller or by several; one that is not, is not. */
+START_TEST(full_batch)
 {
 	struct call a = { 0 }, b = { 0 };
 	struct service_counts c;
 
-	random_seed("delay");
-	set_up((struct service_options){ .delay_us = 300000, .batch_bags = 10, .queue_bags = 100 });
-	/* One alone waits as long as was said; what comes meanwhile goes with it. */
-	start_call(&a, 2);
-	until_waiting(2);
-	start_call(&b, 3);
-	pthread_join(a.thread, NULL);
-	pthread_join(b.thread, NULL);
-	ck_assert_int_eq(a.ret | b.ret | a.bags.status | b.bags.status, 0);
-	ck_assert_uint_ge(a.end - a.start, 300000000);
-	service_counts(service, &c);
-	ck_assert_uint_eq(c.batches, 1);
-	ck_assert_uint_eq(c.late, 1);
-	ck_assert_uint_eq(counts(engine).links.jobs, 1);
-	/* Full: at once. */
+	random_seed("full_batch");
+	set_up((struct service_options){ .delay_us = NEVER_US, .batch_bags = 10, .queue_bags = 100 });
 	start_call(&a, 10);
-	pthread_join(a.thread, NULL);
+	join_call(&a, 0);
+	start_call(&a, 2);
+	until_asleep(&a);
 	service_counts(service, &c);
-	ck_assert_uint_eq(c.full, 1);
-	ck_assert_uint_lt(a.end - a.start, 290000000);
+	ck_assert_uint_eq(c.requests, 2);
+	ck_assert_uint_eq(c.batches, 1);
+	start_call(&b, 8);
+	join_call(&a, 0);
+	join_call(&b, 0);
+	service_counts(service, &c);
+	ck_assert_uint_eq(c.batches, 2);
+	ck_assert_uint_eq(c.full, 2);
+	ck_assert_uint_eq(counts(engine).links.jobs, 2);
 	service_destroy(service);
 	tear_down();
 }
@@ -175,29 +242,36 @@ END_TEST
 
 START_TEST(full_queue)
 {
-	struct call a = { 0 }, b = { 0 }, t = { .try = true };
+	struct call a = { 0 }, b = { 0 }, t = { .try = true }, fill[2] = { 0 };
 	struct service_counts c;
 
 	random_seed("full_queue");
-	set_up((struct service_options){ .delay_us = 400000, .batch_bags = 100, .queue_bags = 10 });
+	set_up((struct service_options){ .delay_us = NEVER_US, .batch_bags = 10, .queue_bags = 10 });
 	start_call(&a, 8);
 	until_waiting(8);
 	start_call(&b, 5);
 	start_call(&t, 3);
-	pthread_join(t.thread, NULL);
-	ck_assert_int_eq(t.ret, -EAGAIN);
-	pthread_join(a.thread, NULL);
-	pthread_join(b.thread, NULL);
-	ck_assert_int_eq(a.ret | b.ret | b.bags.status, 0);
+	join_call(&t, -EAGAIN);
+	until_asleep(&b);
 	service_counts(service, &c);
-	ck_assert_uint_eq(c.requests, 2);
+	ck_assert_uint_eq(c.requests, 1);
 	ck_assert_uint_eq(c.refused, 1);
-	ck_assert_uint_eq(c.batches, 2); /* the second one had to wait for the first to be taken */
-	ck_assert_uint_eq(c.most_waiting, 8);
+	/* Two more fill the batch; when it was taken, there is room for who waits. */
+	start_call(&fill[0], 2);
+	join_call(&a, 0);
+	join_call(&fill[0], 0);
+	start_call(&fill[1], 5);
+	join_call(&b, 0);
+	join_call(&fill[1], 0);
 	/* There is room again. */
-	start_call(&t, 3);
-	pthread_join(t.thread, NULL);
-	ck_assert_int_eq(t.ret, 0);
+	start_call(&t, 10);
+	join_call(&t, 0);
+	service_counts(service, &c);
+	ck_assert_uint_eq(c.requests, 5);
+	ck_assert_uint_eq(c.refused, 1);
+	ck_assert_uint_eq(c.batches, 3);
+	ck_assert_uint_eq(c.full, 3);
+	ck_assert_uint_eq(c.most_waiting, 10);
 	service_destroy(service);
 	tear_down();
 }
@@ -207,26 +281,21 @@ END_TEST
 START_TEST(the_end)
 {
 	struct call a = { 0 }, b[3] = { 0 };
-	uint64_t start;
 
 	random_seed("the_end");
-	set_up((struct service_options){ .delay_us = 20000000, .batch_bags = 100, .queue_bags = 10 });
+	set_up((struct service_options){ .delay_us = NEVER_US, .batch_bags = 100, .queue_bags = 10 });
 	start_call(&a, 8);
 	until_waiting(8);
 	for (int i = 0; i < 3; i++)
 		start_call(&b[i], 5);
-	usleep(50000);
-	start = smartssd_now();
+	for (int i = 0; i < 3; i++)
+		until_asleep(&b[i]);
 	service_destroy(service);
-	ck_assert_uint_lt(smartssd_now() - start, 10000000000ull);
-	pthread_join(a.thread, NULL);
-	ck_assert_int_eq(a.ret | a.bags.status, 0);
+	join_call(&a, 0);
 	for (int i = 0; i < 32; i++)
 		ck_assert_float_eq(a.y[7 * 32 + i], ((const float *)table.rows)[7 * 32 + i]);
-	for (int i = 0; i < 3; i++) {
-		pthread_join(b[i].thread, NULL);
-		ck_assert_int_eq(b[i].ret, -ESHUTDOWN);
-	}
+	for (int i = 0; i < 3; i++)
+		join_call(&b[i], -ESHUTDOWN);
 	tear_down();
 }
 END_TEST
@@ -247,6 +316,7 @@ static void fill(TCase *tests)
 {
 	tcase_add_loop_test(tests, many_threads, 0, 2);
 	tcase_add_test(tests, delay);
+	tcase_add_test(tests, full_batch);
 	tcase_add_test(tests, full_queue);
 	tcase_add_test(tests, the_end);
 	tcase_add_test(tests, bad_options);
