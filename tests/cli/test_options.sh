@@ -60,6 +60,7 @@ npy "$tmp/z3.npy" '|i1' '3,' 3
 npy "$tmp/e.npy" '<i8' '0,' 0
 npy "$tmp/t.npy" '<f4' '4, 2' 32
 npy "$tmp/tu.npy" '|u1' '4, 8' 32
+npy "$tmp/t4.npy" '|u1' '4, 4' 16
 npy "$tmp/i.npy" '<i8' '2,' 16
 npy "$tmp/p.npy" '<f4' '3,' 12
 conv=(conv2d --input "$tmp/x.npy" --weight "$tmp/w.npy" --x-scale 1 --x-zero-point 0 --w-scale 1 --w-zero-point 0 --y-scale 1 --y-zero-point 0
@@ -119,6 +120,7 @@ wrong "must hold 1 or 2" "zero points of a wrong length" "${conv[@]:0:11}" --w-z
 wrong "must be of u1" "a zero point of the other type" "${conv[@]:0:7}" --x-zero-point "$tmp/z3.npy" "${conv[@]:9}"
 bad "say --format int8-rowwise" "a u1 table without a format" lookup --table "$tmp/tu.npy" "${look[@]:3}"
 wrong "8 bytes more" "int8 rows without room for scale and bias" lookup --table "$tmp/tu.npy" "${look[@]:3}" --format int8-rowwise
+wrong "4 bytes more" "int4 rows without room for scale and bias" lookup --table "$tmp/t4.npy" "${look[@]:3}" --format int4-rowwise
 wrong "rows are of type f2" "a format that is not the table's" "${look[@]}" --format fp16
 wrong "one element more" "offsets without an element" "${look[@]:0:5}" --offsets "$tmp/e.npy" "${look[@]:7}"
 wrong "must be of i4 or i8" "indices of a wrong type" "${look[@]:0:3}" --indices "$tmp/p.npy" "${look[@]:5}"

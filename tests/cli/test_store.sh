@@ -193,9 +193,9 @@ refused 1 "no table '../../x'" "remove: a name that leads out"
 run table import a --from i8.npy --store H
 refused 1 "elements of type i8; a table has f4 or f2" "elements of another type"
 run table import a --from t.safetensors --store H
-refused 1 "which tensor?; there are 2, for example 'emb.weight'" "which tensor"
+refused 1 "which tensor? Name one of its 2 as FILE:TENSOR; those with two dimensions: 'emb.weight', 'other:name'" "which tensor"
 run table import a --from t.safetensors:no --store H
-refused 1 "no tensor no; there are 2" "no such tensor"
+refused 1 "no tensor 'no'; those with two dimensions: 'emb.weight'" "no such tensor"
 run table import a --from none.npy --store H
 refused 1 "none.npy" "no such file"
 [ ! -e H ]; ok $? "none of these makes a store"
@@ -208,7 +208,13 @@ refused 1 "there is a table 'fp32' already: remove it first, or ask to replace i
 run table import a --from x.npy --store S,H,raw0
 refused 1 "has 1 volumes, 3 are named" "more volumes than the store has"
 run table list --store raw1,raw0
-refused 1 "no store yet" "the home is another volume"
+refused 1 "raw1 is not the first volume of its store" "the home is another volume"
+for wrong in raw1 raw1,raw0 raw0 raw1,S; do
+	run table import a --from x.npy --store $wrong
+	[ "$code" = 1 ] && run table remove r --store $wrong && [ "$code" = 1 ]; ok $? "nothing is written to a store of which other volumes are named: $wrong"
+done
+run table verify --all --store $raw
+[ "$code" = 0 ] && [ "$(grep -c ': whole$' out)" = 3 ]; ok $? "and nothing of it is lost"
 run table list --store raw0,S
 refused 1 "in its place" "a volume that is not the store's"
 run table list --store none
@@ -238,7 +244,7 @@ refused 2 "one table at a time" "remove: two names"
 run table
 [ "$code" = 2 ] && grep -q '^usage: smartssd table import' err; ok $? "table alone"
 run table nonsense
-refused 2 "'nonsense': import, list, info, verify, update, compact or remove" "table: another verb"
+refused 2 "'nonsense': import, list, info, verify, update, compact, remove or plan" "table: another verb"
 sed -i 's/"generation"/"generatioN"/' H/manifest.json
 run table list --store H
 refused 1 "H/manifest.json is damaged" "a damaged manifest"
@@ -281,9 +287,13 @@ kill -CONT $pid
 stopped "the import goes on, into its fourth chunk"
 kill -KILL $pid; wait $pid 2>/dev/null
 run table verify --all --store K
-[ "$code" = 0 ] && [ ! -s out ]; ok $? "killed: no table"
+said out "no tables" "killed: no table"
 run table import big --from x.npy --store K
 refused 1 "stopped after 32768 of 70000 rows: go on with that, or ask to restart (--restart)" "another file under that name: asks"
+run table list --store K
+said out "import of big from $PWD/big.npy, not finished: 32768 of 70000 rows" "list shows it"
+run table import other --from x.npy --store K
+exits 0 "another table beside it"
 starts "the same import goes on" 2 table import big --from big.npy --store K
 kill -INT $pid; kill -CONT $pid; wait $pid; code=$?
 cp bg.err err; cp bg.out out
@@ -298,6 +308,18 @@ kill -TERM $pid; kill -CONT $pid; wait $pid
 [ $? = 143 ]; ok $? "SIGTERM: 143"
 run table info big --store K --json
 said out '"format": "fp32"' "the old table is there until the new one is whole"
+run table list --store K --json; mv out list2.json
+judge "list --json shows it" "
+i, = json.load(open('list2.json'))['imports']
+assert (i['name'], i['from'], i['format'], i['rows'], i['replaces']) == ('big', '$PWD/big.npy', 'int8-rowwise', 70000, True) and 0 < i['done'] < 70000, i"
+run table remove big --import --store K
+said out "big: interrupted import removed" "remove --import"
+run table info big --store K --json
+said out '"format": "fp32"' "the table that it was to replace stays"
+run table remove big --import --store K
+refused 1 "no import of 'big' was interrupted" "there is none any more"
+starts "a replacement" 2 table import big --from big.npy --format int8-rowwise --replace --store K
+kill -TERM $pid; kill -CONT $pid; wait $pid
 run table import big --from big.npy --format int8-rowwise --replace --restart --store K
 said out "70000 rows of 64, int8-rowwise" "--restart: from the first row"
 run table verify big --store K

@@ -19,6 +19,7 @@ int cmd_plan(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_table(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
+int cmd_dlrm(int argc, char **argv);
 int cmd_reset(int argc, char **argv);
 
 #endif

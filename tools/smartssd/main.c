@@ -22,6 +22,7 @@ static const struct verb {
 	{ "xclbin", cmd_xclbin, "pack HLS C kernels into an xclbin, say what is in one, or load one" },
 	{ "table", cmd_table, "embedding tables in a store on the drives: import, list, check, update" },
 	{ "trace", cmd_trace, "make a trace of embedding lookups" },
+	{ "dlrm", cmd_dlrm, "a recommendation model on a trace: tables in a store, pooled next to the data" },
 	{ "reset", cmd_reset, "bring compute units back that hang or crashed" },
 	{ "vm", cmd_vm, "boot a guest with emulated SmartSSDs and run a program in it" },
 };

@@ -302,6 +302,11 @@ int card_open(const char *verb, const char *uri, const char *kernel, struct smar
 	return card_open_with(verb, uri, kernel, "kernels.xclbin", out);
 }
 
+int card_kernel(const char *verb, struct smartssd_device *dev, const char *kernel)
+{
+	return provide_kernel(verb, dev, kernel, "kernels.xclbin");
+}
+
 const char *card_kind(const struct smartssd_query *q)
 {
 	switch (q->shell) {

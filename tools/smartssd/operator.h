@@ -43,6 +43,8 @@ bool zero_point_fits(int32_t value, uint32_t type);
  * embedded and so nobody else's.
  */
 int card_open(const char *verb, const char *uri, const char *kernel, struct smartssd_device **out);
+/* For a card that is open: the same. It stays open. */
+int card_kernel(const char *verb, struct smartssd_device *dev, const char *kernel);
 /* The same with another xclbin of this project. */
 int card_open_with(const char *verb, const char *uri, const char *kernel, const char *xclbin, struct smartssd_device **out);
 /* "the emulated card in this process", ... */

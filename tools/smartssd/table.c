@@ -8,6 +8,7 @@
 #include "operator.h"
 #include "options.h"
 #include "table.h"
+#include "table_plan.h"
 
 static const char usage[] =
 	"usage: smartssd table import NAME --from T.npy|T.safetensors[:TENSOR] --store S   rows of a file become a table\n"
@@ -17,6 +18,7 @@ static const char usage[] =
 	"       smartssd table update NAME --indices I.npy --rows R.npy --store S         new values for some rows\n"
 	"       smartssd table compact NAME --store S                                     updated rows into their places\n"
 	"       smartssd table remove NAME --store S                                      the table goes, and its room is free\n"
+	"       smartssd table plan --trace T                                             where tables should go, and how fast that would be\n"
 	"S: a folder or a namespace (/dev/nvmeXnY), or several separated by commas: one on each card's drive, always in the same order.\n"
 	"'smartssd table import --help' lists the options, and so on; more in smartssd-table(1).\n";
 
@@ -168,7 +170,22 @@ static int table_info_verb(int argc, char **argv)
 	return 0;
 }
 
-static void list_json(struct store *s, const struct store_table *tables, uint32_t nr)
+/* What a store has. */
+struct listing {
+	struct store_table *tables;
+	struct store_unfinished *imports;
+	uint32_t nr, nr_imports;
+};
+
+static bool replaces(const struct listing *l, const struct store_unfinished *import)
+{
+	for (uint32_t i = 0; i < l->nr; i++)
+		if (!strcmp(l->tables[i].name, import->table.name))
+			return true;
+	return false;
+}
+
+static void list_json(struct store *s, const struct listing *l)
 {
 	struct json j = { .out = stdout };
 
@@ -184,27 +201,41 @@ static void list_json(struct store *s, const struct store_table *tables, uint32_
 	}
 	json_close(&j, ']');
 	json_open(&j, "tables", '[');
-	for (uint32_t i = 0; i < nr; i++) {
+	for (uint32_t i = 0; i < l->nr; i++) {
 		json_open(&j, NULL, '{');
-		summary_json(&j, &tables[i]);
+		summary_json(&j, &l->tables[i]);
+		json_close(&j, '}');
+	}
+	json_close(&j, ']');
+	json_open(&j, "imports", '[');
+	for (uint32_t i = 0; i < l->nr_imports; i++) {
+		const struct store_unfinished *import = &l->imports[i];
+
+		json_open(&j, NULL, '{');
+		json_text(&j, "name", import->table.name);
+		json_text(&j, "from", *import->path ? import->path : NULL);
+		json_text(&j, "format", rowfmt_name(import->table.format));
+		json_uint(&j, "rows", import->table.rows);
+		json_uint(&j, "done", import->done);
+		json_bool(&j, "replaces", replaces(l, import));
 		json_close(&j, '}');
 	}
 	json_close(&j, ']');
 	json_close(&j, '}');
 }
 
-static void list_text(struct store *s, const struct store_table *tables, uint32_t nr)
+static void list_text(struct store *s, const struct listing *l)
 {
 	char bytes[32];
 
 	for (uint32_t v = 0; v < store_volumes(s); v++)
 		printf("volume %u: %s, %s free\n", v, volume_path(store_volume(s, v)), bytes_text(volume_free(store_volume(s, v)), bytes, sizeof(bytes)));
-	if (!nr)
+	if (!l->nr)
 		puts("no tables");
 	else
 		printf("%-20s %12s %5s %-13s %10s %-10s %s\n", "TABLE", "ROWS", "DIM", "FORMAT", "BYTES", "CHECKSUM", "ON");
-	for (uint32_t i = 0; i < nr; i++) {
-		const struct store_table *t = &tables[i];
+	for (uint32_t i = 0; i < l->nr; i++) {
+		const struct store_table *t = &l->tables[i];
 
 		printf("%-20s %12" PRIu64 " %5u %-13s %10s %08x   ", t->name, t->rows, t->dim, rowfmt_name(t->format),
 		       bytes_text(t->rows * t->layout.row_bytes, bytes, sizeof(bytes)), t->crc);
@@ -212,6 +243,14 @@ static void list_text(struct store *s, const struct store_table *tables, uint32_
 			printf("volume %u\n", t->volume);
 		else
 			printf("all %u volumes, row by row\n", t->shards);
+	}
+	for (uint32_t i = 0; i < l->nr_imports; i++) {
+		const struct store_unfinished *import = &l->imports[i];
+		const char *name = import->table.name;
+
+		printf("import of %s%s%s, not finished: %" PRIu64 " of %" PRIu64 " rows%s\n", name, *import->path ? " from " : "", import->path, import->done,
+		       import->table.rows, replaces(l, import) ? "; the table of that name is there until then" : "");
+		printf("  unless a process is at it: the same 'table import' goes on, 'table remove %s --import' gives its room back\n", name);
 	}
 }
 
@@ -224,10 +263,9 @@ static int table_list(int argc, char **argv)
 		{ "store", OPTION_TEXT, &spec, .meta = STORE_META, .help = STORE_HELP, .required = true },
 		{ "json", OPTION_FLAG, &as_json, .help = "print JSON" },
 	};
-	const struct option_table table = { "table list", "", "Which tables a store has.", specs, sizeof(specs) / sizeof(specs[0]) };
-	struct store_table *tables;
+	const struct option_table table = { "table list", "", "Which tables a store has, and which imports are not finished.", specs, sizeof(specs) / sizeof(specs[0]) };
+	struct listing l = { NULL };
 	struct store *s;
-	uint32_t nr;
 	int ret = options_parse(&table, argc, argv);
 
 	if (ret < 0)
@@ -235,15 +273,17 @@ static int table_list(int argc, char **argv)
 	ret = table_store(table.verb, spec, VOLUME_READ, &s);
 	if (ret)
 		return ret;
-	ret = store_list(s, &tables, &nr, &err);
+	ret = store_list(s, &l.tables, &l.nr, &err);
+	if (!ret)
+		ret = store_list_imports(s, &l.imports, &l.nr_imports, &err);
 	if (ret)
 		complain(table.verb, "%s", err.text);
 	else if (as_json)
-		list_json(s, tables, nr);
+		list_json(s, &l);
 	else
-		list_text(s, tables, nr);
-	if (!ret)
-		free(tables);
+		list_text(s, &l);
+	free(l.tables);
+	free(l.imports);
 	store_close(s);
 	return ret ? 1 : 0;
 }
@@ -255,7 +295,7 @@ int cmd_table(int argc, char **argv)
 		int (*run)(int argc, char **argv);
 	} parts[] = {
 		{ "import", table_import }, { "list", table_list },	   { "info", table_info_verb }, { "verify", table_verify },
-		{ "update", table_update_verb }, { "compact", table_compact }, { "remove", table_remove },
+		{ "update", table_update_verb }, { "compact", table_compact }, { "remove", table_remove }, { "plan", table_plan },
 	};
 
 	for (size_t i = 0; argc > 1 && i < sizeof(parts) / sizeof(parts[0]); i++)
@@ -266,9 +306,9 @@ int cmd_table(int argc, char **argv)
 		return 0;
 	}
 	if (argc > 1 && argv[1][0] == '-')
-		complain("table", "%s: no such option before import, list, info, verify, update, compact or remove; 'smartssd table --help' says more", argv[1]);
+		complain("table", "%s: no such option before import, list, info, verify, update, compact, remove or plan; 'smartssd table --help' says more", argv[1]);
 	else if (argc > 1)
-		complain("table", "'%s': import, list, info, verify, update, compact or remove", argv[1]);
+		complain("table", "'%s': import, list, info, verify, update, compact, remove or plan", argv[1]);
 	else
 		fputs(usage, stderr);
 	return 2;

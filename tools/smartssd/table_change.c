@@ -154,8 +154,10 @@ int table_remove(int argc, char **argv)
 {
 	struct smartssd_error err = { "" };
 	const char *spec = NULL, *name;
+	bool import = false;
 	const struct option_spec specs[] = {
 		{ "store", OPTION_TEXT, &spec, .meta = STORE_META, .help = STORE_HELP, .required = true },
+		{ "import", OPTION_FLAG, &import, .help = "only an import of that name that was interrupted; the table stays" },
 	};
 	const struct option_table table = { "table remove", "NAME", "The table goes, an interrupted import of that name too, and their room is free.", specs,
 					    sizeof(specs) / sizeof(specs[0]) };
@@ -167,11 +169,11 @@ int table_remove(int argc, char **argv)
 	ret = table_name(table.verb, argc, argv, ret, &name) ?: table_store(table.verb, spec, VOLUME_WRITE, &s);
 	if (ret)
 		return ret;
-	ret = store_remove(s, name, &err);
+	ret = import ? store_forget_import(s, name, &err) : store_remove(s, name, &err);
 	if (ret)
 		complain(table.verb, "%s", *err.text ? err.text : strerror(-ret));
 	else
-		printf("%s: removed\n", name);
+		printf("%s: %sremoved\n", name, import ? "interrupted import " : "");
 	store_close(s);
 	return ret ? 1 : 0;
 }

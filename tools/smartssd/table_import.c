@@ -8,14 +8,15 @@
 #include "operator.h"
 #include "options.h"
 #include "table.h"
+#include "table_plan.h"
 
 #define VERB	"table import"
 #define FORMATS "fp32|fp16|int8-rowwise|int4-rowwise" /* in the order of SMARTSSD_ROWS_* */
 
 struct import_args {
 	struct store_import import;
-	const char *from, *spec;
-	bool format_given, volume_given, cards_given, force, as_json;
+	const char *from, *spec, *plan;
+	bool shard_given, format_given, volume_given, cards_given, force, as_json;
 	unsigned format, shard, progress;
 	uint64_t volume, cards;
 };
@@ -43,6 +44,10 @@ static int check_usage(const struct import_args *a)
 		complain(VERB, "--volume goes with --shard table: row by row, a table is on all volumes");
 		return 2;
 	}
+	if (a->plan && (a->volume_given || a->shard_given)) {
+		complain(VERB, "--plan says where the table goes; without --shard and --volume");
+		return 2;
+	}
 	if (a->volume_given && a->volume >= volumes) {
 		complain(VERB, "--volume: %" PRIu64 ", but --store names %u, counted from 0", a->volume, volumes);
 		return 2;
@@ -51,6 +56,39 @@ static int check_usage(const struct import_args *a)
 		complain(VERB, "--cards: %" PRIu64 ", but --store names %u: name one volume for each card's drive, separated by commas", a->cards, volumes);
 		return 2;
 	}
+	return 0;
+}
+
+/* What the plan says of the table, for what the options leave open. 0, 1 or 2. */
+static int follow_plan(struct import_args *a)
+{
+	uint32_t volumes = count_volumes(a->spec), dim = store_rows_dim(a->import.rows);
+	uint64_t rows = store_rows_count(a->import.rows);
+	struct smartssd_error err = { "" };
+	struct planned p;
+	int ret = planned_load(a->plan, a->import.name, &p, &err);
+
+	if (ret) {
+		complain(VERB, "--plan: %s", err.text);
+		return 1;
+	}
+	if (p.cards != volumes) {
+		complain(VERB, "--plan: %s is for %u cards, but --store names %u volumes", a->plan, p.cards, volumes);
+		return 2;
+	}
+	if (p.rows != rows) {
+		complain(VERB, "--plan: %s is for %" PRIu64 " rows of '%s', but %s has %" PRIu64, a->plan, p.rows, a->import.name, a->from, rows);
+		return 1;
+	}
+	if (p.dim != dim) {
+		complain(VERB, "--plan: %s is for rows of %u elements, but %s has %u", a->plan, p.dim, a->from, dim);
+		return 1;
+	}
+	if (!a->format_given)
+		a->import.format = p.format;
+	a->import.shard = p.shard;
+	if (p.shard == SMARTSSD_SHARD_TABLE)
+		a->import.volume = p.volume;
 	return 0;
 }
 
@@ -99,7 +137,7 @@ static int import(const struct import_args *a, struct store *s)
 		return report(a, s, resumed, seconds_now() - start);
 	/* Which option the library's "ask to" is. */
 	complain(VERB, "%s%s", *err.text ? err.text : strerror(-ret),
-		 ret == -EEXIST ? " (--replace)" : ret == -EBUSY ? " (--restart)" : ret == -ECANCELED && a->import.restart ? ", without --restart" : "");
+		 ret == -EEXIST ? " (--replace)" : strstr(err.text, "ask to restart") ? " (--restart)" : ret == -ECANCELED && a->import.restart ? ", without --restart" : "");
 	return ret == -ECANCELED ? code : 1;
 }
 
@@ -111,11 +149,12 @@ int table_import(int argc, char **argv)
 		  .help = "f4, f2 or bf16 [rows][dim], or u1 [rows][dim + 8]: int8-rowwise rows", .required = true },
 		{ "store", OPTION_TEXT, &a.spec, .meta = STORE_META, .help = STORE_HELP "; made if it is not there", .required = true },
 		{ "format", OPTION_CHOICE, &a.format, &a.format_given, .choices = FORMATS, .help = "of the rows on the drive; default: what the file has" },
-		{ "shard", OPTION_CHOICE, &a.shard, .choices = "table|row", .help = "table (default): on one volume; row: row r on volume r modulo their number" },
+		{ "shard", OPTION_CHOICE, &a.shard, &a.shard_given, .choices = "table|row", .help = "table (default): on one volume; row: row r on volume r modulo their number" },
 		{ "volume", OPTION_COUNT, &a.volume, &a.volume_given, .max = STORE_MAX_VOLUMES - 1, .meta = "N",
 		  .help = "which one of --store, from 0; default: the one with the fewest bytes of tables" },
 		{ "cards", OPTION_COUNT, &a.cards, &a.cards_given, .min = 1, .max = STORE_MAX_VOLUMES, .meta = "N",
 		  .help = "so many volumes --store must name: one for each card's drive" },
+		{ "plan", OPTION_TEXT, &a.plan, .meta = "PLAN.json", .help = "shard, volume and format as smartssd table plan -o wrote them for the table of that name" },
 		{ "replace", OPTION_FLAG, &a.import.replace, .help = "a table of that name may be there: readers have it until the new one is whole" },
 		{ "restart", OPTION_FLAG, &a.import.restart, .help = "forget an interrupted import instead of going on with it" },
 		{ "force", OPTION_FLAG, &a.force, .help = "a namespace that is no store may be made one: what is on it is lost" },
@@ -142,6 +181,11 @@ int table_import(int argc, char **argv)
 	a.import.shard = a.shard;
 	if (a.volume_given)
 		a.import.volume = (uint32_t)a.volume;
+	ret = a.plan ? follow_plan(&a) : 0;
+	if (ret) {
+		store_rows_close(a.import.rows);
+		return ret;
+	}
 	ret = table_store(VERB, a.spec, VOLUME_WRITE | VOLUME_CREATE | (a.force ? VOLUME_FORCE : 0), &s);
 	if (!ret) {
 		ret = import(&a, s);

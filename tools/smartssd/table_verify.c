@@ -58,6 +58,8 @@ static int verify_all(const struct verify_args *a, struct store *s, struct json 
 		complain(VERB, "%s", err.text);
 		return 1;
 	}
+	if (!nr && !a->as_json)
+		puts("no tables");
 	for (uint32_t i = 0; i < nr && worst < 128; i++) {
 		ret = verify(a, s, tables[i].name, j);
 		worst = ret > worst ? ret : worst;

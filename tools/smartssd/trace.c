@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "interrupt.h"
 #include "json.h"
+#include "model.h"
 #include "operator.h"
 #include "options.h"
 
@@ -69,25 +70,6 @@ static int check_output(const struct make_args *a)
 		return 0;
 	complain(VERB, "--output: %s is a file; a trace is a file NAME.npz, or a folder", a->output);
 	return 1;
-}
-
-/* One of ours, or a config.json: then *loaded is the caller's to free(). NULL: complained. */
-static const struct trace_model *find_model(const char *name, struct trace_model **loaded, int *code)
-{
-	const struct trace_model *m = trace_model_by_name(name);
-	struct smartssd_error err = { "" };
-	int ret;
-
-	*loaded = NULL;
-	if (m)
-		return m;
-	ret = trace_model_load(name, loaded, &err);
-	*code = ret == -ENOENT ? 2 : 1;
-	if (ret == -ENOENT)
-		complain(VERB, "--model: '%s' is neither rm1, rm2, rm3, ncf or wnd nor a file that is there", name);
-	else if (ret)
-		complain(VERB, "--model: %s", *err.text ? err.text : strerror(-ret));
-	return *loaded;
 }
 
 static void report(const struct make_args *a, const struct trace *t, double zipf)
@@ -167,7 +149,7 @@ static int trace_make_verb(int argc, char **argv)
 	ret = exponent(&a, &zipf) ?: check_output(&a);
 	if (ret)
 		return ret;
-	model = find_model(a.model, &loaded, &ret);
+	model = model_find(VERB, a.model, &loaded, &ret);
 	if (!model)
 		return ret;
 	ret = make(&a, model, zipf);
