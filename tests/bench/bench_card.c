@@ -2,6 +2,9 @@
 /*
  * The two kernels through the embedded card, on one core: command list, registers, worker process and all, with the data in card memory.
  * Results are held against the reference. Emulated: a figure of this machine's core, not of an FPGA.
+ *
+ *   bench_card
+ *   bench_card --serve    for tests/store/bench/pooling.py: the seconds of a looked up row, for each format that it asks for
  */
 #include <math.h>
 #include <sched.h>
@@ -13,8 +16,9 @@
 #include "../../kernels/embedding_bag/embedding_bag.h"
 #include "../../kernels/reference/reference.h"
 #include "../../runtime/libsmartssd.h"
+#include "../../runtime/store/rowfmt.h"
 
-enum { RUNS = 10, ROUNDS = 5 };
+static int runs = 10, rounds = 5;
 
 struct buffer {
 	struct smartssd_bo bo;
@@ -76,7 +80,7 @@ static uint32_t arguments(struct smartssd_device *dev, uint32_t cu, const struct
 	return n;
 }
 
-/* Seconds of one run of each of the @tiles, best of ROUNDS; RUNS times all of them are one submit on one CU. */
+/* Seconds of one run of each of the @tiles, best of so many rounds; so many runs of all of them are one submit on one CU. */
 static double measure(struct smartssd_device *dev, const char *kernel, const struct value *const *values, uint32_t tiles)
 {
 	uint64_t mask = smartssd_find_kernel(dev, kernel);
@@ -93,11 +97,11 @@ static double measure(struct smartssd_device *dev, const char *kernel, const str
 	mask &= -mask; /* one CU */
 	for (tile = 0; tile < tiles; tile++)
 		nr = arguments(dev, __builtin_ctzll(mask), values[tile], args[tile]);
-	for (i = 0; i < RUNS; i++)
+	for (i = 0; i < runs; i++)
 		for (tile = 0; tile < tiles; tile++)
 			if (smartssd_list_run(list, mask, args[tile], nr, 0) < 0)
 				fail(kernel, "no memory");
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < rounds; i++) {
 		start = now();
 		if (smartssd_run_list(dev, list, &out, NULL, 0, &err))
 			fail(kernel, err.text);
@@ -105,7 +109,7 @@ static double measure(struct smartssd_device *dev, const char *kernel, const str
 		best = start < best ? start : best;
 	}
 	smartssd_list_destroy(list);
-	return best / RUNS;
+	return best / runs;
 }
 
 static void bench_conv2d(struct smartssd_device *dev)
@@ -163,41 +167,107 @@ static void bench_conv2d(struct smartssd_device *dev)
 	       (double)M * C * 9 * H * W / t * 1e-9);
 }
 
-static void bench_lookup(struct smartssd_device *dev)
+/* ---- lookups of a table of 1M x 64, pooling 80 ---- */
+
+enum { ROWS = 1 << 20, DIM = 64, POOL = 80, BAGS = 8192 };
+
+static const struct row_format {
+	const char *name;
+	uint32_t format, bytes; /* EMB_* and REF_* are the same; of a row */
+} row_formats[] = { { "fp32", EMB_FP32, DIM * 4 }, { "int8-rowwise", EMB_INT8, DIM + 8 }, { "int4-rowwise", EMB_INT4, DIM / 2 + 4 } };
+
+struct lookups {
+	const struct row_format *format;
+	struct buffer table, index, offset, y, status;
+	int64_t indices[BAGS * POOL], offsets[BAGS + 1];
+};
+
+static struct lookups *make_lookups(struct smartssd_device *dev, const struct row_format *format)
 {
-	enum { ROWS = 1 << 20, DIM = 64, POOL = 80, BAGS = 8192 };
-	struct buffer table = buffer(dev, (uint64_t)ROWS * DIM * 4), index = buffer(dev, BAGS * POOL * 4), offset = buffer(dev, (BAGS + 1) * 4),
-		      y = buffer(dev, BAGS * DIM * 4), status = buffer(dev, 64);
+	struct lookups *l = malloc(sizeof(*l));
+	float row[DIM];
+	uint64_t bad;
+	long i, k;
+
+	if (!l)
+		fail("embedding_bag", "no memory");
+	*l = (struct lookups){ .format = format, .table = buffer(dev, (uint64_t)ROWS * format->bytes), .index = buffer(dev, BAGS * POOL * 4), .offset = buffer(dev, (BAGS + 1) * 4),
+			       .y = buffer(dev, BAGS * DIM * 4), .status = buffer(dev, 64) };
+	for (i = 0; i < ROWS; i++) {
+		for (k = 0; k < DIM; k++)
+			row[k] = (random32() % 2001) / 1000.0f - 1;
+		if (rowfmt_encode(format->format, DIM, row, 1, (char *)l->table.map + i * format->bytes, &bad))
+			fail(format->name, "cannot be made");
+	}
+	for (i = 0; i < BAGS * POOL; i++)
+		l->indices[i] = ((uint32_t *)l->index.map)[i] = random32() % ROWS;
+	for (i = 0; i <= BAGS; i++)
+		l->offsets[i] = ((uint32_t *)l->offset.map)[i] = i * POOL;
+	return l;
+}
+
+/* Seconds of pooling all bags once. */
+static double measure_lookups(struct smartssd_device *dev, const struct lookups *l)
+{
 	const struct value values[] = {
-		{ "table", table.bo.bo, 0 }, { "index", index.bo.bo, 0 }, { "offset", offset.bo.bo, 0 }, { "weight", offset.bo.bo, 0 },
-		{ "y", y.bo.bo, 0 }, { "status", status.bo.bo, 0 }, { "format", 0, EMB_FP32 }, { "dim", 0, DIM }, { "row_pitch", 0, DIM * 4 },
+		{ "table", l->table.bo.bo, 0 }, { "index", l->index.bo.bo, 0 }, { "offset", l->offset.bo.bo, 0 }, { "weight", l->offset.bo.bo, 0 },
+		{ "y", l->y.bo.bo, 0 }, { "status", l->status.bo.bo, 0 }, { "format", 0, l->format->format }, { "dim", 0, DIM }, { "row_pitch", 0, l->format->bytes },
 		{ "rows", 0, ROWS }, { "bags", 0, BAGS }, { "lookups", 0, BAGS * POOL }, { "mode", 0, EMB_SUM }, { NULL, 0, 0 },
 	};
-	static int64_t indices[BAGS * POOL], offsets[BAGS + 1];
-	static double want[BAGS * DIM], bound[BAGS * DIM];
-	struct ref_embedding_bag op = { .table = table.map, .format = REF_FP32, .dim = DIM, .rows = ROWS, .row_pitch = DIM * 4,
-					.indices = indices, .offsets = offsets, .bags = BAGS };
-	double t;
-	long i;
 
-	for (i = 0; i < (long)ROWS * DIM; i++)
-		((float *)table.map)[i] = (random32() % 2001) / 1000.0f - 1;
-	for (i = 0; i < BAGS * POOL; i++)
-		indices[i] = ((uint32_t *)index.map)[i] = random32() % ROWS;
-	for (i = 0; i <= BAGS; i++)
-		offsets[i] = ((uint32_t *)offset.map)[i] = i * POOL;
-	t = measure(dev, "embedding_bag", (const struct value *const[]){ values }, 1);
-	if (((uint32_t *)status.map)[0] != KERNEL_OK || ref_embedding_bag(&op, want, bound) >= 0)
+	return measure(dev, "embedding_bag", (const struct value *const[]){ values }, 1);
+}
+
+static void check_lookups(const struct lookups *l)
+{
+	static double want[BAGS * DIM], bound[BAGS * DIM];
+	struct ref_embedding_bag op = { .table = l->table.map, .format = l->format->format, .dim = DIM, .rows = ROWS, .row_pitch = l->format->bytes,
+					.indices = l->indices, .offsets = l->offsets, .bags = BAGS };
+
+	if (((uint32_t *)l->status.map)[0] != KERNEL_OK || ref_embedding_bag(&op, want, bound) >= 0)
 		fail("embedding_bag", "did not run");
-	for (i = 0; i < BAGS * DIM; i++)
-		if (!(fabs(((float *)y.map)[i] - want[i]) <= bound[i]))
+	for (long i = 0; i < BAGS * DIM; i++)
+		if (!(fabs(((float *)l->y.map)[i] - want[i]) <= bound[i]))
 			fail("embedding_bag", "leaves the bound");
+}
+
+static void bench_lookup(struct smartssd_device *dev)
+{
+	struct lookups *l = make_lookups(dev, &row_formats[0]);
+	double t = measure_lookups(dev, l);
+
+	check_lookups(l);
 	printf("lookup of a 1M x 64 fp32 table in card memory, pooling 80, through the embedded card, one core: %.1f M rows/s (wanted: 20)\n",
 	       BAGS * POOL / t * 1e-6);
 }
 
-int main(void)
+/* "fp32" etc. on stdin, on stdout the seconds of a row; the first time, what came out is checked. */
+static void serve(struct smartssd_device *dev)
 {
+	static struct lookups *known[sizeof(row_formats) / sizeof(row_formats[0])];
+	char name[40];
+	size_t i;
+
+	printf("%d %d %d %d\n", ROWS, DIM, POOL, BAGS);
+	fflush(stdout);
+	while (scanf("%39s", name) == 1) {
+		for (i = 0; i < sizeof(known) / sizeof(known[0]) && strcmp(name, row_formats[i].name); i++)
+			;
+		if (i == sizeof(known) / sizeof(known[0]))
+			fail(name, "no such format");
+		if (!known[i]) {
+			known[i] = make_lookups(dev, &row_formats[i]);
+			measure_lookups(dev, known[i]);
+			check_lookups(known[i]);
+		}
+		printf("%.6e\n", measure_lookups(dev, known[i]) / (BAGS * POOL));
+		fflush(stdout);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	int serving = argc > 1 && !strcmp(argv[1], "--serve");
 	struct smartssd_error err = { "" };
 	struct smartssd_device *dev;
 	char path[4096];
@@ -206,12 +276,18 @@ int main(void)
 	CPU_ZERO(&one);
 	CPU_SET(sched_getcpu(), &one);
 	sched_setaffinity(0, sizeof(one), &one);
-	if (smartssd_open("emu:ddr=512M", &dev, &err))
+	if (smartssd_open(serving ? "emu:ddr=1G" : "emu:ddr=512M", &dev, &err))
 		fail("open", err.text);
 	if (smartssd_find_file("kernels.xclbin", path, sizeof(path)) || smartssd_xclbin_load_file(dev, path, &err))
 		fail("kernels.xclbin (SMARTSSD_LIBDIR says where)", err.text);
-	bench_conv2d(dev);
-	bench_lookup(dev);
+	if (serving) {
+		rounds = 1;
+		runs = 2;
+		serve(dev);
+	} else {
+		bench_conv2d(dev);
+		bench_lookup(dev);
+	}
 	smartssd_close(dev);
 	return 0;
 }
