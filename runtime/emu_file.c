@@ -12,6 +12,8 @@ void emu_file_put(struct emu_file *file)
 	if (atomic_fetch_sub(&file->refs, 1) != 1)
 		return;
 	close(file->fd);
+	if (file->direct >= 0)
+		close(file->direct);
 	free(file);
 }
 
@@ -48,6 +50,20 @@ static int own_descriptor(int fd, int flags)
 	return own < 0 ? -errno : own;
 }
 
+/*
+ * What is aligned for it goes past the page cache, as a drive's own DMA does, when that is how the caller opened it. Memory: that of offsets will do.
+ */
+static void find_direct(struct emu_file *file, int fd, int flags)
+{
+	struct statx st;
+
+	file->direct = -1;
+	if (!(flags & O_DIRECT) || statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) || !(st.stx_mask & STATX_DIOALIGN) || !st.stx_dio_offset_align)
+		return;
+	file->direct_align = st.stx_dio_offset_align > st.stx_dio_mem_align ? st.stx_dio_offset_align : st.stx_dio_mem_align;
+	file->direct = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
 int emu_file_register(struct emu *emu, struct smartssd_file *arg)
 {
 	struct emu_file *file;
@@ -72,6 +88,7 @@ int emu_file_register(struct emu *emu, struct smartssd_file *arg)
 		return ret;
 	}
 	atomic_init(&file->refs, 1);
+	find_direct(file, arg->fd, flags);
 	file->kind = S_ISBLK(st.st_mode) ? SMARTSSD_FILE_BLOCK : SMARTSSD_FILE_REGULAR;
 	file->readable = (flags & O_ACCMODE) != O_WRONLY;
 	/* Writing at a place of one's choice is not what an append-only descriptor was opened for. */

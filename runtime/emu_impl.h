@@ -74,6 +74,8 @@ struct emu_map {
 
 struct emu_file {
 	int fd;
+	int direct; /* the same without the page cache; -1: the caller's was not O_DIRECT, or it cannot be had */
+	u32 direct_align; /* of offsets, bytes and memory there */
 	u32 kind;
 	u32 io_align;
 	u32 peer_reason;

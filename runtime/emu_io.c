@@ -312,6 +312,14 @@ static bool is_over(struct emu_io *io)
 
 /* ---- with io_uring ---- */
 
+static int piece_fd(const struct req *req)
+{
+	const struct emu_file *file = req->cmd->rw.file;
+	u64 all = (uintptr_t)piece_memory(req) | (req->file_offset + req->done) | (req->want - req->done);
+
+	return file->direct >= 0 && !is_write(req->cmd) && !(all & (file->direct_align - 1)) ? file->direct : file->fd;
+}
+
 static void prep(struct emu_io *io, struct req *req)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&io->ring);
@@ -322,7 +330,7 @@ static void prep(struct emu_io *io, struct req *req)
 	if (is_write(cmd))
 		io_uring_prep_write(sqe, cmd->rw.file->fd, piece_memory(req), bytes, req->file_offset + req->done);
 	else
-		io_uring_prep_read(sqe, cmd->rw.file->fd, piece_memory(req), bytes, req->file_offset + req->done);
+		io_uring_prep_read(sqe, piece_fd(req), piece_memory(req), bytes, req->file_offset + req->done);
 	io_uring_sqe_set_data(sqe, req);
 }
 
@@ -430,7 +438,7 @@ static void run_piece(struct req *req)
 		if (is_write(req->cmd))
 			n = pwrite(req->cmd->rw.file->fd, piece_memory(req), bytes, req->file_offset + req->done);
 		else
-			n = pread(req->cmd->rw.file->fd, piece_memory(req), bytes, req->file_offset + req->done);
+			n = pread(piece_fd(req), piece_memory(req), bytes, req->file_offset + req->done);
 	} while (!piece_done(req, n < 0 ? -errno : n));
 }
 
