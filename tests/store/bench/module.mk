@@ -5,5 +5,5 @@ $(STORE_LOOKUPS): $(patsubst %,$(B)/tests/store/%.o,bench/lookups bench/way_engi
 		| $(B)/kernels.xclbin $(B)/smartssd-cu
 	$(CC) $(LDFLAGS) $^ $(LIB_LIBS) -o $@
 
-bench: $(STORE_LOOKUPS)
+bench-build: $(STORE_LOOKUPS)
 BENCHES += $(patsubst %,tests/store/bench/%,pooling.py larger-than-memory.sh full-size.sh) tests/store/vm-store-bench.sh
