@@ -179,7 +179,8 @@ static void block_errors(void)
 static void raw_block_error(void)
 {
 	static const char f[] = "/sys/kernel/debug/fail_make_request/";
-	struct smartssd_extent ext = { 0, 0, PIECE };
+	/* Not where the mounted filesystem keeps its superblock: what is dirty there would be written first, and fail. */
+	struct smartssd_extent ext = { 32 << 20, 0, PIECE };
 	char path[128], knob[96], node[64];
 	struct smartssd_result r = { 0 };
 	struct smartssd_file raw;
@@ -193,8 +194,9 @@ static void raw_block_error(void)
 		tap_skip("a block error of the raw namespace", "no fail_make_request, or the namespace cannot be opened");
 		return;
 	}
+	put(strcat(strcpy(path, f), "space"), "0");
 	for (way = 0; way < 4; way++) {
-		put(strcat(strcpy(path, f), "space"), "0");
+		sync(); /* or the filesystem's own write may be the one that fails, and end it */
 		put(strcat(strcpy(path, f), "times"), way & 1 ? "0" : "1");
 		smartssd_list_clear(list);
 		smartssd_list_read(list, raw.file, card[0].bo.bo, &ext, 1, way & 2 ? SMARTSSD_CMD_PEER_OFF : SMARTSSD_CMD_PEER_REQUIRE);
