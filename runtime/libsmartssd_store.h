@@ -74,7 +74,10 @@ int smartssd_store_remove(struct smartssd_store *store, const char *name, struct
  * so. @progress may be NULL.
  */
 int smartssd_store_compact(struct smartssd_store *store, const char *name, const struct smartssd_progress *progress, struct smartssd_error *err);
-/* Every row against its checksum. -EBADMSG names table, row and volume. @progress may be NULL. */
+/*
+ * Every row against its checksum. -EBADMSG names table, row and volume. 1: nothing is lost, but there is a damaged row that an update replaced;
+ * @err says which, and smartssd_store_compact() leaves it behind. @progress may be NULL.
+ */
 int smartssd_store_verify(struct smartssd_store *store, const char *name, const struct smartssd_progress *progress, struct smartssd_error *err);
 
 /* ---- one table ---- */
@@ -90,8 +93,8 @@ int smartssd_table_read(struct smartssd_table *table, uint64_t row, float *out, 
 /*
  * New values for rows @indices[0..nr-1]: @rows is [nr][dim] floats. Durable when it returns 0; a lookup sees the old or the new row, never
  * a part of each, and the new one when it begins after that. Of several values for a row the last one counts. -EBADF: the store is not open
- * for writing. -ERANGE names index and position. -ENOSPC: no room for updates is left, smartssd_store_compact() makes some. After another
- * error of a drive, some shards may have their rows and others not.
+ * for writing. -ERANGE names index and position. -ENOSPC: no room for updates is left, smartssd_store_compact() makes some. -EFBIG:
+ * not even that makes enough for so many at once. After another error of a drive, some shards may have their rows and others not.
  */
 int smartssd_table_update(struct smartssd_table *table, const int64_t *indices, uint64_t nr, const float *rows, struct smartssd_error *err);
 /*

@@ -10,7 +10,8 @@
  *   CACHE_S3FIFO   J. Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023: small 10 %, main, ghost
  *   CACHE_LFU      least frequently used, with TinyLFU's admission and aging (G. Einziger et al., "TinyLFU: a highly efficient cache admission policy", ACM
  *                  TOS 2017): a miss gets in only when its key was asked for more often than the victim. Counts are 8 bits, exact in the cache, in a sketch
- *                  for the rest. All are halved every 200 * slots accesses, and after slots accesses (1024 at least) that had far fewer hits than is usual.
+ *                  for the rest. All are halved every 200 * slots accesses, and after slots accesses (1024 at least) that had far fewer hits
+ *                  than any so many of the last half a million had.
  *                  What to take when nothing else is known: nearest to Belady's, see tests/store/bench_cache.c
  *
  * Host memory for each slot, in bytes: 40 (LRU, FIFO, CLOCK, SIEVE), 62 (S3-FIFO), 48 (LFU).

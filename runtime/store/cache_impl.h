@@ -261,18 +261,35 @@ static inline bool cache_set_aside(struct cache *c, uint32_t slot)
 
 #define CACHE_LFU_AGE	 200 /* accesses for each slot until counts are halved */
 #define CACHE_LFU_LEAST	 1024 /* accesses of a window, but as many as there are slots if these are more */
+#define CACHE_LFU_EPOCH	 (1u << 19) /* accesses of an epoch at least: some batches */
+#define CACHE_LFU_EPOCH_LEAST 4	    /* its windows at least */
 
-/* What is usual for a window, in 16ths of a hit. */
+/*
+ * What is usual: the fewest hits that a window had in the last epoch that is over. Not the mean: a batch comes table by table, so its windows differ, but
+ * each batch has windows of all kinds. So nothing is unusual before the second epoch, nor, as the cache was empty when the first began, before the third.
+ */
 struct cache_usual {
-	uint64_t hits16;
+	uint64_t least;	  /* of the last epoch; 0: there was none */
+	uint64_t so_far;  /* of this one */
+	uint64_t windows; /* of this one, so far */
 };
 
-/* A window has had @hits. True: that is far below what was usual, and not by chance (6 standard deviations). */
-static inline bool cache_usual_drop(struct cache_usual *u, uint64_t hits)
+/* Windows of @accesses in an epoch. */
+static inline uint64_t cache_usual_epoch(uint64_t accesses)
 {
-	uint64_t usual = u->hits16 / 16, less = usual > hits ? usual - hits : 0;
+	uint64_t windows = CACHE_LFU_EPOCH / accesses + 1;
 
-	u->hits16 += hits - usual;
+	return windows < CACHE_LFU_EPOCH_LEAST ? CACHE_LFU_EPOCH_LEAST : windows;
+}
+
+/* A window has had @hits, an epoch has @windows. True: that is far below what was usual, and not by chance (6 standard deviations). */
+static inline bool cache_usual_drop(struct cache_usual *u, uint64_t hits, uint64_t windows)
+{
+	uint64_t usual = u->least, less = usual > hits ? usual - hits : 0;
+
+	u->so_far = u->windows && u->so_far < hits ? u->so_far : hits;
+	if (++u->windows == windows)
+		*u = (struct cache_usual){ .least = u->so_far };
 	return less > usual / 8 && (double)less * (double)less > 36.0 * (double)usual;
 }
 

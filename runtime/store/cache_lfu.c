@@ -12,7 +12,9 @@
  * All counts are halved every CACHE_LFU_AGE * slots accesses, so that the past is forgotten. The key at the border of a cache with a tenth of a million keys
  * and zipf 1.0 has counted to 14 by then, and to 28 with what is left of before; with TinyLFU's own 10 * slots and 4 bits it would be 1, which is mostly
  * chance. Independent draws have no use for halving at all; where popularities change, counts that are so slow to go keep the old keys in. That is seen by
- * the hits: after each window that has far fewer of them than was usual, counts are halved, too.
+ * the hits: after each window that has far fewer of them than any window of the last epoch, counts are halved, too. Than any, not than the mean: a batch
+ * comes table by table, so that windows differ while popularities do not, and counts that are halved all the time are worth nothing. An epoch has
+ * CACHE_LFU_EPOCH accesses at least, so that it has all kinds of windows.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -116,7 +118,7 @@ static void halve(struct cache *c)
 static void age(struct cache *c)
 {
 	struct lfu *l = c->policy;
-	bool drop = cache_usual_drop(&l->usual, c->counts.hits - l->hits_before);
+	bool drop = cache_usual_drop(&l->usual, c->counts.hits - l->hits_before, cache_usual_epoch(l->window));
 
 	c->age_at += l->window;
 	l->hits_before = c->counts.hits;

@@ -410,6 +410,22 @@ static int take_back(struct delta *d, uint8_t *record, uint64_t bytes)
 	return 0;
 }
 
+/* That one record can have, in a delta without any. */
+static uint64_t most_rows(const struct delta *d)
+{
+	uint64_t low = 0, high = d->object.bytes / d->layout.row_bytes, at, bytes;
+
+	while (low < high) {
+		uint64_t middle = low + (high - low + 1) / 2;
+
+		if (record_size(&d->layout, middle, &at, &bytes) && bytes <= d->object.bytes)
+			low = middle;
+		else
+			high = middle - 1;
+	}
+	return low;
+}
+
 /* Of a record of @nr rows; with the mutex held. */
 static int has_room(const struct delta *d, uint64_t nr, uint64_t *at, uint64_t *bytes, struct smartssd_error *err)
 {
@@ -417,6 +433,9 @@ static int has_room(const struct delta *d, uint64_t nr, uint64_t *at, uint64_t *
 
 	if (record_size(&d->layout, nr, at, bytes) && *bytes <= left)
 		return 0;
+	if (nr > most_rows(d))
+		return smartssd_fail(err, -EFBIG, "delta: %llu rows are more than ever fit into it at once: update at most %llu at a time, or import the table "
+				     "again in place of the old one (--replace)", (unsigned long long)nr, (unsigned long long)most_rows(d));
 	return smartssd_fail(err, -ENOSPC, "delta: no room for %llu rows: %llu of %llu bytes are left; compact the table first",
 			     (unsigned long long)nr, (unsigned long long)left, (unsigned long long)d->object.bytes);
 }

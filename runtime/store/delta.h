@@ -40,12 +40,12 @@ void delta_close(struct delta *d);
 /* Bytes of an object that has room for @rows updated rows in records of one row each (worst case). UINT64_MAX: too many. */
 uint64_t delta_room(const struct layout *layout, uint64_t rows);
 uint64_t delta_count(const struct delta *d); /* rows that have a newer version here */
-/* 0, or -ENOSPC with what delta_append() of @nr rows would say: for those who append to several. */
+/* 0, or -ENOSPC or -EFBIG with what delta_append() of @nr rows would say: for those who append to several. */
 int delta_fits(struct delta *d, uint64_t nr, struct smartssd_error *err);
 /*
  * Durable when it returns 0; nothing changed on an error. With one exception: when the drive fails, and fails again when what was written is taken
- * back, all of it or nothing is there when the delta is opened again; until then it takes nothing more (-EIO). -ENOSPC: no room. -ERANGE: a row
- * beyond. @data: nr encoded rows, one behind the other. Twice the same row: the last one counts. nr 0 does nothing.
+ * back, all of it or nothing is there when the delta is opened again; until then it takes nothing more (-EIO). -ENOSPC: no room. -EFBIG:
+ * nor in a delta that is empty. -ERANGE: a row beyond. @data: nr encoded rows, one behind the other. Twice the same row: the last one counts. nr 0 does nothing.
  */
 int delta_append(struct delta *d, const uint64_t *rows, uint64_t nr, const void *data, struct smartssd_error *err);
 /* Records that another process appended: 1, 0, -errno. */

@@ -69,7 +69,7 @@ static double slowest(const struct needs *n, uint32_t drives, const char **bound
 		const char *name;
 	} all[] = {
 		{ n->reads / drives, "flash reads" }, { n->flash / drives, "flash bytes" },	  { n->ddr / drives, "card DDR" }, { n->launches / drives, "launches" },
-		{ n->link / drives, "card's host link" }, { n->shared, "shared host link" }, { n->host, "host, one core" },
+		{ n->link / drives, "card's host link" }, { n->shared, "shared host link" }, { n->host >= ESTIMATE_LEAST_HOST ? n->host : 0, "host, one core" },
 	};
 	double most = 0;
 
@@ -116,6 +116,7 @@ void estimate_run(const struct estimate_work *work, struct estimate *out)
 	struct needs n = needs_of(work);
 	const char *bound;
 
+	out->host_seconds = n.host;
 	out->queries_per_second[0] = 0;
 	out->bound[0] = "no drive";
 	for (uint32_t drives = 1; drives <= ESTIMATE_MAX_DRIVES; drives++)

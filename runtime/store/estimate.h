@@ -9,7 +9,8 @@
  *   launches           RUNs / 150,790/s / N
  *   card's host link   bytes of both directions / 3.314 GB/s / N
  *   shared host link   bytes of all cards / 15.75 GB/s (PCIe Gen3 x16)
- *   host, one core     plan_ns + host_pool_ns of the counts, and host_seconds: does not shrink with N
+ *   host, one core     plan_ns + host_pool_ns of the counts, and host_seconds: does not shrink with N. The only one that was measured, here and now: so of less than 10 ms, which say
+ *                      more about a cold start than about a rate, it is no limit
  * Drives share the work evenly (placement.h plans for at most 1.1 times the mean), and enough batches are in flight that these overlap: no latencies are added up.
  *
  * Energy of a query, when each of three systems answers at the rate that one SmartSSD can (queries_per_second[1]; t = 1 / that):
@@ -35,7 +36,10 @@ struct estimate_work { /* of all queries */
 	double host_seconds;	   /* host time beside the counts' plan_ns and host_pool_ns: the MLPs. One core; when T threads share it, divided by T */
 };
 
+#define ESTIMATE_LEAST_HOST 0.01
+
 struct estimate {
+	double host_seconds; /* that "host, one core" was measured over, for all queries; below ESTIMATE_LEAST_HOST: it was not taken for a limit */
 	double queries_per_second[ESTIMATE_MAX_DRIVES + 1]; /* [1..24]; infinite when there was nothing to do */
 	const char *bound[ESTIMATE_MAX_DRIVES + 1];	    /* what limits it: as above; "nothing" */
 	struct estimate_energy {

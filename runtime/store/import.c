@@ -87,6 +87,22 @@ static int forget(struct store *s, const char *name, struct smartssd_error *err)
 	return ret;
 }
 
+/* An import of that name was interrupted, and is another one than @p. */
+static int refuse_other(const struct pending *old, const struct pending *p, struct smartssd_error *err)
+{
+	const char *name = old->table.name;
+
+	if (!strcmp(old->identity, p->identity))
+		return smartssd_fail(err, -EBUSY, "an import of '%s' in another form (%s, %u shard%s) stopped after %" PRIu64 " of %" PRIu64 " rows: go on with that, or ask to "
+				     "restart", name, rowfmt_name(old->table.format), old->table.shards, old->table.shards == 1 ? "" : "s", old->done,
+				     old->table.rows);
+	if (*old->path && !strcmp(old->path, p->path))
+		return smartssd_fail(err, -EBUSY, "an import of '%s' stopped after %" PRIu64 " of %" PRIu64 " rows, and the file, %s, has changed since: ask to restart",
+				     name, old->done, old->table.rows, old->path);
+	return smartssd_fail(err, -EBUSY, "an import of '%s' from another file%s%s stopped after %" PRIu64 " of %" PRIu64 " rows: go on with that, or ask to restart", name,
+			     *old->path ? ", " : "", old->path, old->done, old->table.rows);
+}
+
 /* To go on with what was interrupted, or to begin. With the lock held. */
 static int prepare(struct store *s, const struct store_import *import, struct pending *p, struct smartssd_error *err)
 {
@@ -99,9 +115,7 @@ static int prepare(struct store *s, const struct store_import *import, struct pe
 		return smartssd_fail(err, -ENOSPC, "the store has %d tables, more it cannot have: remove one, or make another store", STORE_MAX_TABLES);
 	if (old && !import->restart) {
 		if (!same_import(old, &p->table, p->identity))
-			return smartssd_fail(err, -EBUSY, "an import of '%s' from another file%s%s, or in another form, stopped after %" PRIu64 " of %" PRIu64
-					     " rows: go on with that, or ask to restart", import->name, *old->path ? ", " : "", old->path, old->done,
-					     old->table.rows);
+			return refuse_other(old, p, err);
 		*p = *old;
 		return 0;
 	}

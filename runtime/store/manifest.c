@@ -99,7 +99,7 @@ void manifest_drop_pending(struct manifest *m, const char *name)
 bool store_table_possible(const struct store_table *t, uint32_t volumes)
 {
 	return t->rows && t->rows <= TABLE_MAX_ROWS && (t->shards == 1 || t->shards == volumes) && rowfmt_bytes(t->format, t->dim) == t->layout.row_bytes &&
-	       layout_bytes(&t->layout, t->rows) <= UINT64_C(1) << 60;
+	       layout_bytes(&t->layout, t->rows) <= STORE_MAX_BYTES;
 }
 
 /* ---- reading ---- */

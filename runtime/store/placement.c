@@ -240,14 +240,14 @@ static int assign(struct plan *p, const uint32_t *order, bool by_room, uint32_t 
 		}
 		*which = i;
 		for (uint32_t c = 0; c < p->cards; c++) {
-			if (!t->stays && !fits(&left[c], layout_bytes(&t->layout, layout_shard_rows(t->t->rows, p->cards, c))))
+			if (!t->stays && !fits(&left[c], store_shard_bytes(&t->layout, layout_shard_rows(t->t->rows, p->cards, c))))
 				return -ENOSPC;
 			busy[c] += t->estimate / p->cards;
 		}
 	}
 	for (uint32_t k = 0; k < p->nr; k++) {
 		uint32_t i = order[k], best = SPLIT;
-		uint64_t bytes = layout_bytes(&p->tables[i].layout, p->tables[i].t->rows);
+		uint64_t bytes = store_shard_bytes(&p->tables[i].layout, p->tables[i].t->rows);
 
 		if (p->now.card[i] == SPLIT || p->tables[i].stays)
 			continue;
@@ -422,8 +422,9 @@ static int try_all(struct plan *p, const uint32_t *by_estimate, const uint32_t *
 	}
 	moves_free(&m);
 	if (ret == -ENOSPC)
-		smartssd_fail(err, ret, "table %u (%llu rows of %u bytes) does not fit: the %u cards have %llu bytes of flash each for all tables; give more cards or a smaller row format",
-			      which, (unsigned long long)p->tables[which].t->rows, p->tables[which].t->row_bytes, p->cards, (unsigned long long)p->budget->flash_bytes);
+		smartssd_fail(err, ret, "table %u (%llu rows of %u bytes) does not fit: it takes %llu bytes of flash with its checksums and room for updates, and the %u cards have %llu each for all tables; give more cards or a smaller row format",
+			      which, (unsigned long long)p->tables[which].t->rows, p->tables[which].t->row_bytes,
+			      (unsigned long long)store_shard_bytes(&p->tables[which].layout, p->tables[which].t->rows), p->cards, (unsigned long long)p->budget->flash_bytes);
 	else if (ret)
 		smartssd_fail(err, ret, "no memory to plan the placement of %u tables", p->nr);
 	return ret;
@@ -535,10 +536,10 @@ static void estimate(struct plan *p, uint64_t *begin, uint32_t *by_estimate)
 static void sort_by_bytes(const struct plan *p, uint32_t *by_bytes)
 {
 	for (uint32_t i = 0; i < p->nr; i++) {
-		uint64_t bytes = layout_bytes(&p->tables[i].layout, p->tables[i].t->rows);
+		uint64_t bytes = store_shard_bytes(&p->tables[i].layout, p->tables[i].t->rows);
 		uint32_t at = i;
 
-		for (; at > 0 && layout_bytes(&p->tables[by_bytes[at - 1]].layout, p->tables[by_bytes[at - 1]].t->rows) < bytes; at--)
+		for (; at > 0 && store_shard_bytes(&p->tables[by_bytes[at - 1]].layout, p->tables[by_bytes[at - 1]].t->rows) < bytes; at--)
 			by_bytes[at] = by_bytes[at - 1];
 		by_bytes[at] = i;
 	}

@@ -31,7 +31,7 @@ struct placement_budget {
 	uint32_t cards;
 	uint64_t card_bytes;  /* DDR for pinned rows, each card */
 	uint64_t host_bytes;  /* DRAM for rows */
-	uint64_t flash_bytes; /* each card, for tables that are to be placed: as layout.h packs them, in blocks of 4096 */
+	uint64_t flash_bytes; /* each card, for tables that are to be placed: store_shard_bytes() of each shard in blocks of 4096 */
 	uint32_t batch;	      /* queries that go to the cards at once; 0: every lookup is a read of its own */
 	/*
 	 * Rows that were counted less often are not pinned, unless all of the table's rows were counted. A trace does not show all rows that the next queries want; as many of their lookups as

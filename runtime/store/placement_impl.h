@@ -10,8 +10,8 @@
 #define SMARTSSD_STORE_PLACEMENT_IMPL_H
 
 #include "../private.h"
-#include "layout.h"
 #include "placement.h"
+#include "store.h"
 
 #define SPLIT	UINT32_MAX
 #define BALANCE 1.1

@@ -61,10 +61,10 @@ static void count_rest(struct plan *p, struct moves *m)
 		plan_relieve(p, i, p->now.pinned[i], p->now.pinned[i] + p->now.in_host[i], rest, true, true);
 		p->now.card[i] = card;
 		m->all[i] = 0;
-		m->whole[i] = t->stays ? 0 : layout_bytes(&t->layout, t->t->rows);
+		m->whole[i] = t->stays ? 0 : store_shard_bytes(&t->layout, t->t->rows);
 		for (uint32_t c = 0; c < p->cards; c++) {
 			m->all[i] += rest[c];
-			m->part[(size_t)i * p->cards + c] = t->stays ? 0 : layout_bytes(&t->layout, layout_shard_rows(t->t->rows, p->cards, c));
+			m->part[(size_t)i * p->cards + c] = t->stays ? 0 : store_shard_bytes(&t->layout, layout_shard_rows(t->t->rows, p->cards, c));
 		}
 		put(p, m, i, card, 1);
 	}

@@ -21,19 +21,34 @@ void part_name(const struct store_table *t, uint32_t shard, enum part part, char
 	snprintf(name, VOLUME_NAME, "%s.%" PRIu64 ".%u.%s", t->name, t->generation, shard, suffix[part]);
 }
 
-uint64_t part_bytes(const struct store_table *t, uint32_t shard, enum part part)
+/* What a shard of @rows rows has of it. */
+static uint64_t bytes_of(const struct layout *l, uint64_t rows, enum part part)
 {
-	uint64_t rows = shard_rows(t, shard);
-
 	switch (part) {
 	case PART_ROWS:
-		return ROWS_HEADER + layout_bytes(&t->layout, rows);
+		return ROWS_HEADER + layout_bytes(l, rows);
 	case PART_CRC:
 		return ROWS_HEADER + align_up(rows * 4, 4096);
 	default:
 		/* Then it is time to compact. Not by what rows take one at a time: that is two blocks each, many times the table itself. */
-		return max_u64(delta_room(&t->layout, 1024), align_up(layout_bytes(&t->layout, rows) / 4, 4096));
+		return max_u64(delta_room(l, 1024), align_up(layout_bytes(l, rows) / 4, 4096));
 	}
+}
+
+uint64_t part_bytes(const struct store_table *t, uint32_t shard, enum part part)
+{
+	return bytes_of(&t->layout, shard_rows(t, shard), part);
+}
+
+uint64_t store_shard_bytes(const struct layout *l, uint64_t rows)
+{
+	uint64_t all = 0;
+
+	if (rows > TABLE_MAX_ROWS || layout_bytes(l, rows) > STORE_MAX_BYTES)
+		return UINT64_MAX;
+	for (enum part part = 0; part < PARTS; part++)
+		all += align_up(bytes_of(l, rows, part), VOLUME_ALIGN);
+	return all;
 }
 
 uint32_t row_crc(const void *row, uint32_t bytes, uint64_t number)
@@ -128,18 +143,28 @@ static int member_of(struct store *s, uint32_t i, char home[37], struct smartssd
 	return ret;
 }
 
+/* Volume @i > 0 is of this store (1), or of none (0). -EXDEV: of another. */
+static int is_member(struct store *s, uint32_t i, struct smartssd_error *err)
+{
+	char home[37];
+	int ret = member_of(s, i, home, err);
+
+	if (ret || !*home)
+		return ret;
+	if (!volume_is_new(s->volumes[0]) && !strcmp(home, volume_uuid(s->volumes[0])))
+		return 1;
+	return smartssd_fail(err, -EXDEV, "%s is of another store, whose home is volume %s: name another volume here", volume_path(s->volumes[i]), home);
+}
+
 /* Volume @i > 0 is of this store. What no store has yet becomes so. */
 static int join(struct store *s, uint32_t i, struct smartssd_error *err)
 {
-	const char *uuid = volume_uuid(s->volumes[0]);
-	char home[37], *text;
-	int ret = member_of(s, i, home, err);
+	char *text;
+	int ret = is_member(s, i, err);
 
-	if (ret || !strcmp(home, uuid))
-		return ret;
-	if (*home)
-		return smartssd_fail(err, -EXDEV, "%s is of another store, whose home is volume %s: name another volume here", volume_path(s->volumes[i]), home);
-	text = manifest_member(uuid);
+	if (ret)
+		return ret < 0 ? ret : 0;
+	text = manifest_member(volume_uuid(s->volumes[0]));
 	ret = text ? volume_save(s->volumes[i], text, err) : smartssd_fail(err, -ENOMEM, "store: out of memory");
 	free(text);
 	return ret;
@@ -159,15 +184,29 @@ static int check_unused(struct store *s, uint32_t i, struct smartssd_error *err)
 	return ret;
 }
 
+/* All that are volumes already. */
+static int check_new(struct store *s, struct smartssd_error *err)
+{
+	int ret = 0;
+
+	for (uint32_t i = 0; i < s->nr && ret >= 0; i++) {
+		if (volume_is_new(s->volumes[i]))
+			continue;
+		ret = i ? is_member(s, i, err) : 0;
+		if (ret >= 0)
+			ret = check_unused(s, i, err);
+	}
+	return ret < 0 ? ret : 0;
+}
+
 static int make_store(struct store *s, struct smartssd_error *err)
 {
 	struct manifest *m = &s->manifest;
-	int ret = 0;
+	int ret;
 
 	if (!(s->flags & VOLUME_WRITE))
 		return smartssd_fail(err, -ENOENT, "%s: no store yet: import a table", volume_path(s->volumes[0]));
-	for (uint32_t i = 0; i < s->nr && !ret; i++)
-		ret = check_unused(s, i, err);
+	ret = check_new(s, err);
 	for (uint32_t i = 1; i < s->nr && !ret; i++)
 		ret = join(s, i, err);
 	if (ret)
@@ -178,17 +217,27 @@ static int make_store(struct store *s, struct smartssd_error *err)
 	return store_commit(s, err);
 }
 
-/* They are those that the manifest names, in that order. */
-static int check_volumes(const struct store *s, const struct manifest *m, struct smartssd_error *err)
+/* They are those that the manifest names, in that order. First what can be said of the home alone. */
+static int check_home(const struct store *s, const struct manifest *m, uint32_t named, struct smartssd_error *err)
 {
 	const char *home = volume_path(s->volumes[0]);
 
 	if (*m->home)
 		return smartssd_fail(err, -EXDEV, "%s is not the first volume of its store, but of the one whose home is volume %s: name that one first, then "
 				     "the others in the order in which the store was made", home, m->home);
-	if (m->volumes && m->volumes != s->nr)
-		return smartssd_fail(err, -EXDEV, "the store at %s has %u volumes, %u are named: name all, separated by commas, in the order in which it was made",
-				     home, m->volumes, s->nr);
+	if (m->volumes && m->volumes != named)
+		return smartssd_fail(err, -EXDEV, "the store at %s has %u volume%s, %u %s named: name all, separated by commas, in the order in which it was made",
+				     home, m->volumes, m->volumes == 1 ? "" : "s", named, named == 1 ? "is" : "are");
+	return 0;
+}
+
+static int check_volumes(const struct store *s, const struct manifest *m, struct smartssd_error *err)
+{
+	const char *home = volume_path(s->volumes[0]);
+	int ret = check_home(s, m, s->nr, err);
+
+	if (ret)
+		return ret;
 	for (uint32_t i = 0; i < m->volumes; i++)
 		if (strcmp(m->uuid[i], volume_uuid(s->volumes[i])))
 			return smartssd_fail(err, -EXDEV, "%s is volume %s, the store at %s has %s in its place", volume_path(s->volumes[i]),
@@ -228,29 +277,100 @@ int store_load(struct store *s, struct smartssd_error *err)
 	return 1;
 }
 
+static int named_twice(const char *path, struct smartssd_error *err)
+{
+	return smartssd_fail(err, -EBUSY, "%s is named twice: name each volume once", path);
+}
+
+static int open_volume(struct store *s, const char *path, unsigned int flags, struct smartssd_error *err)
+{
+	struct volume *v;
+	int ret = volume_open(path, flags, &v, err);
+
+	if (ret)
+		return ret;
+	s->volumes[s->nr++] = v;
+	/* Those that are there have a lock. */
+	for (uint32_t i = 0; i + 1 < s->nr; i++)
+		if (volume_is_new(v) && volume_same(v, s->volumes[i]))
+			return named_twice(path, err);
+	return 0;
+}
+
+/* Is the home, open, to get a new store? 1, 0: it has one, of @named volumes; -errno. */
+static int is_new_store(struct store *s, uint32_t named, struct smartssd_error *err)
+{
+	uint64_t generation;
+	struct manifest m;
+	char *text;
+	int ret;
+
+	if (volume_is_new(s->volumes[0]))
+		return 1;
+	ret = volume_load(s->volumes[0], &text, &generation, err);
+	if (ret)
+		return ret;
+	ret = manifest_parse(text, &m, err);
+	free(text);
+	if (ret)
+		return ret;
+	ret = check_home(s, &m, named, err);
+	if (!ret)
+		ret = !m.volumes;
+	manifest_free(&m);
+	return ret;
+}
+
+static int open_named(struct store *s, char **path, uint32_t nr, struct smartssd_error *err)
+{
+	unsigned int flags = s->flags & VOLUME_CREATE ? s->flags | VOLUME_LATER : s->flags;
+	int ret = open_volume(s, path[0], flags, err), is_new = 0;
+
+	if (!ret && flags & VOLUME_CREATE) {
+		for (uint32_t i = 1; i < nr; i++)
+			if (!strcmp(path[i], path[0]))
+				return named_twice(path[i], err);
+		is_new = is_new_store(s, nr, err);
+		if (is_new < 0)
+			return is_new;
+		/* None that must be made now is of a store that is there. */
+		if (!is_new)
+			flags = VOLUME_WRITE;
+	}
+	for (uint32_t i = 1; i < nr && !ret; i++)
+		ret = open_volume(s, path[i], flags, err);
+	if (ret || !is_new)
+		return ret;
+	/* Nothing is made before it is known that no volume will be refused. */
+	ret = check_new(s, err);
+	for (uint32_t i = 0; i < nr && !ret; i++)
+		if (volume_is_new(s->volumes[i]))
+			ret = volume_make(s->volumes[i], err);
+	return ret;
+}
+
 static int open_volumes(struct store *s, const char *spec, struct smartssd_error *err)
 {
-	for (;;) {
-		size_t length = strcspn(spec, ",");
-		char *path = strndup(spec, length);
-		int ret;
+	char *path[STORE_MAX_VOLUMES] = { NULL };
+	uint32_t nr = 0;
+	int ret = 0;
 
-		if (!path)
-			return smartssd_fail(err, -ENOMEM, "store: out of memory");
-		if (s->nr == STORE_MAX_VOLUMES)
+	for (size_t length; !ret; spec += length + 1) {
+		length = strcspn(spec, ",");
+		if (nr == STORE_MAX_VOLUMES)
 			ret = smartssd_fail(err, -EINVAL, "a store has at most %d volumes", STORE_MAX_VOLUMES);
 		else if (!length)
 			ret = smartssd_fail(err, -EINVAL, "an empty name among the volumes (at most %d, separated by commas)", STORE_MAX_VOLUMES);
-		else
-			ret = volume_open(path, s->flags, &s->volumes[s->nr], err);
-		free(path);
-		if (ret)
-			return ret;
-		s->nr++;
+		else if (!(path[nr++] = strndup(spec, length)))
+			ret = smartssd_fail(err, -ENOMEM, "store: out of memory");
 		if (!spec[length])
-			return 0;
-		spec += length + 1;
+			break;
 	}
+	if (!ret)
+		ret = open_named(s, path, nr, err);
+	while (nr)
+		free(path[--nr]);
+	return ret;
 }
 
 /* For a writer: what was cut short goes, and each volume knows whose it is. */

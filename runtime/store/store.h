@@ -38,9 +38,13 @@ struct store_table {
 	struct layout layout;
 };
 
+/* Bytes of a volume that a shard of @rows rows takes: rows, checksums, room for updates. UINT64_MAX: more than a table can have. */
+uint64_t store_shard_bytes(const struct layout *l, uint64_t rows);
+
 /*
  * @spec: volumes' paths separated by commas, the home first. @flags: VOLUME_*. -EXDEV: not the volumes of one store, in the order in which it was
- * made; nothing is changed then, but for folders and namespaces that became empty volumes. -EBUSY: another process writes.
+ * made. A store is made, with VOLUME_CREATE, when nothing speaks against any of its volumes: on an error that was seen before that, nothing is. -EBUSY: another
+ * process writes, or a volume is named twice.
  */
 int store_open(const char *spec, unsigned int flags, struct store **out, struct smartssd_error *err);
 void store_close(struct store *s);
@@ -122,7 +126,10 @@ struct store_import {
 int store_import(struct store *s, const struct store_import *import, const struct smartssd_progress *progress, uint64_t *resumed, struct smartssd_error *err);
 /* The table, and an interrupted import of that name. Those who have it open go on. */
 int store_remove(struct store *s, const char *name, struct smartssd_error *err);
-/* Every row against its CRC, all of these against the manifest's, every delta record too. -EBADMSG names table, row, volume. */
+/*
+ * Every row against its CRC, all of these against the manifest's, every delta record too. -EBADMSG names table, row, volume. 1: nothing is lost, but there is
+ * a damaged row that an update replaced, which store_compact() leaves behind: @err says which.
+ */
 int store_verify(struct store *s, const char *name, const struct smartssd_progress *progress, struct smartssd_error *err);
 
 /* ---- one table ---- */
@@ -143,7 +150,7 @@ uint64_t table_updated(const struct table *t); /* rows that have a newer version
 /*
  * Rows of the whole table's numbering. Durable when it returns 0. On an error none is there, with one exception: when a drive fails, or the machine
  * stops, between two shards of a row-wise table, the rows of the first ones are; each row is the old or the new one, whole. Twice the same index: the
- * last one counts. -ERANGE names index and position. -ENOSPC: a delta is full: store_compact() first. Only for a writer (-EBADF).
+ * last one counts. -ERANGE names index and position. -ENOSPC: a delta is full: store_compact() first. -EFBIG: so many at once never fit. Only for a writer (-EBADF).
  */
 int table_update(struct table *t, const int64_t *indices, uint64_t nr, const float *rows, struct smartssd_error *err);
 /* See what other processes appended. 1: something; 0: nothing; -ESTALE: the table has a new generation, open it again. */
@@ -157,7 +164,7 @@ void table_where(const struct table *t, uint32_t shard, const uint64_t *rows, ui
 /* One row as floats, by plain reads, CRC checked (-EBADMSG names it). For tools and references. */
 int table_read_row(struct table *t, uint64_t row, float *out, struct smartssd_error *err);
 
-/* A new generation without delta; readers of the old one keep it. -EBADMSG: a row or an update is damaged, so nothing is written. -EBUSY as store_import(). */
+/* A new generation without delta; readers of the old one keep it. -EBADMSG: an update is damaged, or a row that none replaces, so nothing is written. -EBUSY as store_import(). */
 int store_compact(struct store *s, const char *name, const struct smartssd_progress *progress, struct smartssd_error *err);
 
 #endif

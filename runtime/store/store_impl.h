@@ -16,6 +16,7 @@
 #define ROWS_HEADER   4096 /* bytes in front of the rows, and of the CRCs */
 #define ROWS_MAGIC    "SSDROWS1"
 #define TABLE_MAX_ROWS      (UINT64_C(1) << 48)
+#define STORE_MAX_BYTES	    (UINT64_C(1) << 60) /* of a table's rows */
 /* 14 digits: so that the names of objects, part_name(), are not too long. */
 #define TABLE_MAX_GENERATION UINT64_C(99999999999999)
 
@@ -146,11 +147,12 @@ struct stretch {
 	uint8_t *spans;
 	uint32_t *crcs;
 	uint64_t rows; /* most */
+	uint64_t replaced, replaced_row; /* rows that are wrong, but have a newer version in the delta; the first of them */
 };
 
 int stretch_make(struct stretch *p, const struct layout *l, struct smartssd_error *err);
 void stretch_free(struct stretch *p);
-/* Rows first..first+nr of @shard, which begin a span, each against its CRC. *row: of the table, the first that is wrong. */
+/* Rows first..first+nr of @shard, which begin a span, each against its CRC. *row: of the table, the first that is wrong and was not replaced since. */
 int stretch_read(const struct table *t, uint32_t shard, uint64_t first, uint64_t nr, struct stretch *p, uint64_t *row, struct smartssd_error *err);
 int table_verify_deltas(const struct table *t, struct smartssd_error *err);
 

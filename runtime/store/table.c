@@ -34,6 +34,18 @@ int shard_failed(const struct table *t, uint32_t shard, int ret, struct smartssd
 			     volume_path(t->store->volumes[shard_volume(t->store, &t->info, shard)]), why.text);
 }
 
+/* What the manifest names is not there, as @err says. */
+static int lost_object(const struct store_table *info, struct smartssd_error *err)
+{
+	struct smartssd_error why;
+
+	if (!err)
+		return -EBADMSG;
+	why = *err;
+	return smartssd_fail(err, -EBADMSG, "table '%s' is damaged: %.1200s; restore that from a backup, or import the table again in place of this one (--replace)",
+			     info->name, why.text);
+}
+
 static int open_shard(struct table *t, uint32_t shard, struct smartssd_error *err)
 {
 	struct store *s = t->store;
@@ -48,7 +60,7 @@ static int open_shard(struct table *t, uint32_t shard, struct smartssd_error *er
 		part_name(&t->info, shard, part, name);
 		ret = volume_open_object(v, name, s->flags & VOLUME_WRITE && part == PART_DELTA, &sh->object[part], err);
 		if (ret)
-			return ret;
+			return ret == -ENOENT ? lost_object(&t->info, err) : ret;
 		if (sh->object[part].bytes < want)
 			return smartssd_fail(err, -EBADMSG, "table '%s': %s on %s was cut short: %" PRIu64 " bytes of %" PRIu64, t->info.name, name,
 					     volume_path(v), sh->object[part].bytes, want);
@@ -75,8 +87,13 @@ static void table_free(struct table *t)
 
 static int no_table(const struct store *s, const char *name, struct smartssd_error *err)
 {
+	const struct pending *p = manifest_find_pending(&s->manifest, name);
 	char there[160] = "";
 
+	if (p)
+		return smartssd_fail(err, -ENOENT, "no table '%.60s' yet: of its import%s%s, %" PRIu64 " of %" PRIu64 " rows are on the drive; unless a process is at it, "
+				     "the same import again goes on there, and 'table remove %.60s --import' gives its room back", name, *p->path ? " from " : "",
+				     p->path, p->done, p->table.rows, name);
 	for (uint32_t i = 0; i < s->manifest.nr && strlen(there) + STORE_NAME + 2 < sizeof(there); i++) {
 		strcat(there, i ? ", " : "");
 		strcat(there, s->manifest.tables[i].name);

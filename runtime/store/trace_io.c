@@ -154,8 +154,9 @@ static int load_npz_model(const struct npz *z, struct trace_model *model, struct
 		ret = load_member(z, "model.npy", &array, &text, err);
 		if (ret == -ENOENT)
 			return missing(z->path, "model.json (nor model.npy)", err);
-		if (!ret && array.type != SMARTSSD_U1)
-			ret = smartssd_fail(err, -EOPNOTSUPP, "%s: model.npy must be JSON text as numbers of type u1: np.frombuffer(text.encode(), np.uint8)", z->path);
+		/* np.array(text) has elements that no .npy of ours has: -EOPNOTSUPP from there, too. */
+		if (ret == -EOPNOTSUPP || (!ret && array.type != SMARTSSD_U1))
+			ret = smartssd_fail(err, -EOPNOTSUPP, "%s: model.npy must be the text of a config.json as numbers of type u1: write model=np.frombuffer(text.encode(), np.uint8)", z->path);
 	}
 	if (!ret)
 		ret = trace_model_parse(text, array.bytes, z->path, model, err);

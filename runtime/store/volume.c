@@ -89,7 +89,7 @@ int volume_open(const char *path, unsigned int flags, struct volume **out, struc
 	int ret;
 
 	*out = NULL;
-	if (flags & ~(VOLUME_WRITE | VOLUME_CREATE | VOLUME_FORCE) || (flags & VOLUME_CREATE && !(flags & VOLUME_WRITE)))
+	if (flags & ~(VOLUME_WRITE | VOLUME_CREATE | VOLUME_FORCE | VOLUME_LATER) || (flags & VOLUME_CREATE && !(flags & VOLUME_WRITE)))
 		return smartssd_fail(err, -EINVAL, "%s: flags %#x: VOLUME_CREATE goes with VOLUME_WRITE", path, flags);
 	v = calloc(1, sizeof(*v));
 	if (!v)
@@ -99,6 +99,8 @@ int volume_open(const char *path, unsigned int flags, struct volume **out, struc
 	pthread_mutex_init(&v->mutex, NULL);
 	v->path = strdup(path);
 	ret = v->path ? open_kind(v, err) : smartssd_fail(err, -ENOMEM, "%s: no memory", path);
+	if (!ret && v->is_new && !(flags & VOLUME_LATER))
+		ret = volume_make(v, err);
 	if (ret) {
 		volume_close(v);
 		return ret;
@@ -120,6 +122,25 @@ void volume_close(struct volume *v)
 	pthread_mutex_destroy(&v->mutex);
 	free(v->path);
 	free(v);
+}
+
+bool volume_is_new(const struct volume *v)
+{
+	return v->is_new;
+}
+
+int volume_make(struct volume *v, struct smartssd_error *err)
+{
+	int ret = v->ops->make(v, err);
+
+	if (!ret)
+		v->is_new = false;
+	return ret;
+}
+
+bool volume_same(const struct volume *a, const struct volume *b)
+{
+	return !strcmp(a->real, b->real);
 }
 
 const char *volume_path(const struct volume *v)

@@ -43,10 +43,18 @@ struct volume_object {
 #define VOLUME_CREATE 2 /* with VOLUME_WRITE: makes an empty volume where there is none (a folder that does not exist or is empty; a namespace
 			   without a magic is refused with -EEXIST unless VOLUME_FORCE) */
 #define VOLUME_FORCE  4
+#define VOLUME_LATER  8 /* with VOLUME_CREATE: everything is checked, but where there is no volume none is made before volume_make(), see there */
 
 /* -ENOENT, -EBUSY, -EBADMSG (not a volume, damaged: says what), -EEXIST, -EACCES, ... with text. */
 int volume_open(const char *path, unsigned int flags, struct volume **out, struct smartssd_error *err);
 void volume_close(struct volume *v);
+/*
+ * Opened with VOLUME_LATER, and there is no volume yet: nothing was written. Until volume_make() only volume_path(), volume_same() and volume_close() are
+ * for it. -EBUSY: another process made a volume there meanwhile.
+ */
+bool volume_is_new(const struct volume *v);
+int volume_make(struct volume *v, struct smartssd_error *err);
+bool volume_same(const struct volume *a, const struct volume *b); /* one place, by whatever name */
 
 const char *volume_path(const struct volume *v);
 const char *volume_uuid(const struct volume *v); /* 36 characters */

@@ -336,16 +336,50 @@ static int find_stranger(struct volume *v, const char *file, void *ctx)
 	return 1;
 }
 
-static int make(struct volume *v, struct smartssd_error *err)
+/* volume.json is not there: is there what a volume has, so that it was lost? -EBADMSG. */
+static int check_remains(struct volume *v, struct smartssd_error *err)
+{
+	char(*names)[VOLUME_NAME], *text;
+	uint64_t generation;
+	uint32_t nr;
+	int ret = folder_list(v, &names, &nr, err);
+
+	if (ret)
+		return ret;
+	if (nr)
+		ret = smartssd_fail(err, -EBADMSG, "%s: no volume.json is in it, but objects are (%s.obj): if it was a volume of a store, restore its volume.json from a "
+				    "backup; else name another folder", v->path, names[0]);
+	free(names);
+	if (ret || folder_load(v, &text, &generation, NULL))
+		return ret;
+	if (*text)
+		ret = smartssd_fail(err, -EBADMSG, "%s: no volume.json is in it, but the manifest.json of a store is: restore volume.json from a backup", v->path);
+	free(text);
+	return ret;
+}
+
+/* A folder that is to become a volume has nothing in it that would be lost. */
+static int check_empty(struct volume *v, struct smartssd_error *err)
 {
 	char stranger[NAME_MAX + 1];
-	uint8_t id[16];
-	int ret = each_file(v, find_stranger, stranger);
+	int ret = check_remains(v, err);
 
+	if (ret)
+		return ret;
+	ret = each_file(v, find_stranger, stranger);
 	if (ret > 0)
 		return smartssd_fail(err, -EEXIST, "%s: neither a volume nor empty: '%.60s' is in it; name a new folder", v->path, stranger);
-	if (!ret)
-		ret = volume_new_uuid(id);
+	return ret ? smartssd_fail(err, ret, "%s: %s", v->path, strerror(-ret)) : 0;
+}
+
+static int make(struct volume *v, struct smartssd_error *err)
+{
+	uint8_t id[16];
+	int ret = check_empty(v, err);
+
+	if (ret)
+		return ret;
+	ret = volume_new_uuid(id);
 	if (ret)
 		return smartssd_fail(err, ret, "%s: %s", v->path, strerror(-ret));
 	ret = write_manifest(v, 0, "", err);
@@ -380,6 +414,8 @@ static int identify(struct volume *v, struct smartssd_error *err)
 	json_t *root;
 	int version, ret = read_json(v, "volume.json", &root, err);
 
+	if (ret == -ENOENT && check_remains(v, err))
+		return -EBADMSG;
 	if (ret == -ENOENT)
 		return smartssd_fail(err, -EBADMSG, "%s is no store: there is no volume.json in it; `smartssd table import` makes one", v->path);
 	if (ret)
@@ -395,16 +431,6 @@ static int identify(struct volume *v, struct smartssd_error *err)
 	json_decref(root);
 	return ret ? ret : find_block(v, err);
 }
-
-static const struct volume_ops ops = {
-	.load = folder_load,
-	.save = folder_save,
-	.create_object = folder_create_object,
-	.open_object = folder_open_object,
-	.remove_object = folder_remove_object,
-	.list_objects = folder_list,
-	.free = folder_free,
-};
 
 /* A new folder is durable when the one that it is in is. */
 static int make_folder(struct volume *v, struct smartssd_error *err)
@@ -424,37 +450,100 @@ static int make_folder(struct volume *v, struct smartssd_error *err)
 	return 0;
 }
 
-int volume_folder_open(struct volume *v, struct smartssd_error *err)
+static int become_writer(struct volume *v, struct smartssd_error *err)
 {
-	int ret = v->flags & VOLUME_CREATE ? make_folder(v, err) : 0;
+	int ret;
 
-	if (ret)
-		return ret;
-	v->ops = &ops;
-	v->fd = open(v->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (v->fd < 0 || !realpath(v->path, v->real))
-		return smartssd_fail(err, -errno, "%s: cannot be opened: %s", v->path, strerror(errno));
-	if (!(v->flags & VOLUME_WRITE))
-		return identify(v, err);
-	/* No file is made in a folder that is something else. */
-	if (has_no_volume(v)) {
-		char stranger[NAME_MAX + 1];
-
-		if (!(v->flags & VOLUME_CREATE))
-			return identify(v, err);
-		if (each_file(v, find_stranger, stranger) > 0)
-			return make(v, err);
-	}
 	v->lock = openat(v->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
 	if (v->lock < 0)
 		return smartssd_fail(err, -errno, "%s/lock: cannot be opened for writing: %s", v->path, strerror(errno));
 	ret = volume_lock_writer(v, v->lock, err);
+	if (!ret)
+		each_file(v, remove_leftover, NULL);
+	return ret;
+}
+
+static int open_folder(struct volume *v, struct smartssd_error *err)
+{
+	v->fd = open(v->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (v->fd < 0 || !realpath(v->path, v->real))
+		return smartssd_fail(err, -errno, "%s: cannot be opened: %s", v->path, strerror(errno));
+	return 0;
+}
+
+static int folder_make(struct volume *v, struct smartssd_error *err)
+{
+	int ret = v->fd < 0 ? make_folder(v, err) : 0;
+
+	if (!ret && v->fd < 0)
+		ret = open_folder(v, err);
+	if (!ret)
+		ret = become_writer(v, err);
+	if (!ret && !has_no_volume(v))
+		ret = smartssd_fail(err, -EBUSY, "%s: another process made a store of it just now; once more, if that one is meant", v->path);
+	if (!ret)
+		ret = make(v, err);
+	return ret ? ret : find_block(v, err);
+}
+
+static const struct volume_ops ops = {
+	.make = folder_make,
+	.load = folder_load,
+	.save = folder_save,
+	.create_object = folder_create_object,
+	.open_object = folder_open_object,
+	.remove_object = folder_remove_object,
+	.list_objects = folder_list,
+	.free = folder_free,
+};
+
+/* A folder that is not there: where it would be, and whether it could be made there. */
+static int find_place(struct volume *v, struct smartssd_error *err)
+{
+	char parent[PATH_MAX];
+	const char *name;
+	size_t n;
+
+	if (snprintf(parent, sizeof(parent), "%s", v->path) >= (int)sizeof(parent))
+		return smartssd_fail(err, -ENAMETOOLONG, "%s: the path is too long", v->path);
+	for (n = strlen(parent); n > 1 && parent[n - 1] == '/';)
+		parent[--n] = '\0';
+	name = strrchr(parent, '/');
+	name = name ? name + 1 : parent;
+	n = (size_t)(name - parent);
+	name = v->path + n;
+	parent[n] = '\0';
+	if (!realpath(n ? parent : ".", v->real) || faccessat(AT_FDCWD, v->real, W_OK | X_OK, AT_EACCESS))
+		return smartssd_fail(err, -errno, "%s: the folder cannot be made: %s", v->path, strerror(errno));
+	n = strlen(v->real);
+	if (snprintf(v->real + n, sizeof(v->real) - n, "/%.*s", (int)strcspn(name, "/"), name) >= (int)(sizeof(v->real) - n))
+		return smartssd_fail(err, -ENAMETOOLONG, "%s: the path is too long", v->path);
+	return 0;
+}
+
+int volume_folder_open(struct volume *v, struct smartssd_error *err)
+{
+	bool create = v->flags & VOLUME_CREATE;
+	int ret;
+
+	v->ops = &ops;
+	if (create && access(v->path, F_OK) && errno == ENOENT) {
+		v->is_new = true;
+		return find_place(v, err);
+	}
+	ret = open_folder(v, err);
 	if (ret)
 		return ret;
-	each_file(v, remove_leftover, NULL);
-	if (v->flags & VOLUME_CREATE && has_no_volume(v)) {
-		ret = make(v, err);
-		return ret ? ret : find_block(v, err);
+	if (!(v->flags & VOLUME_WRITE) || (has_no_volume(v) && !create))
+		return identify(v, err);
+	if (!has_no_volume(v)) {
+		ret = become_writer(v, err);
+		return ret ? ret : identify(v, err);
 	}
-	return identify(v, err);
+	/* No file is made in a folder that is something else. */
+	ret = check_empty(v, err);
+	if (!ret && faccessat(AT_FDCWD, v->real, W_OK | X_OK, AT_EACCESS))
+		ret = smartssd_fail(err, -errno, "%s: no volume can be made in it: %s", v->path, strerror(errno));
+	v->is_new = !ret;
+	return ret;
 }

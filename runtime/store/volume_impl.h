@@ -12,6 +12,7 @@
 
 /* Called with the volume's mutex held; names and the right to write have been checked. */
 struct volume_ops {
+	int (*make)(struct volume *v, struct smartssd_error *err); /* what open found to be no volume yet: v->is_new */
 	int (*load)(struct volume *v, char **text, uint64_t *generation, struct smartssd_error *err);
 	int (*save)(struct volume *v, const char *text, struct smartssd_error *err);
 	/* @bytes: a multiple of VOLUME_ALIGN, not 0 */
@@ -26,6 +27,7 @@ struct volume {
 	const struct volume_ops *ops;
 	pthread_mutex_t mutex;
 	unsigned int flags;
+	bool is_new; /* there is no volume yet: volume_make() */
 	char *path; /* as it was given: for messages */
 	char real[PATH_MAX];
 	char uuid[37];

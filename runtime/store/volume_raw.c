@@ -279,7 +279,17 @@ static int raw_list(struct volume *v, char (**names)[VOLUME_NAME], uint32_t *nr,
 	return ret;
 }
 
+static int raw_make(struct volume *v, struct smartssd_error *err)
+{
+	int ret = reserve(v, 0, VOLUME_DATA);
+
+	if (ret)
+		return smartssd_fail(err, ret, "%s: no room for the first %llu bytes: %s", v->path, VOLUME_DATA, strerror(-ret));
+	return volume_head_write(v, err);
+}
+
 static const struct volume_ops ops = {
+	.make = raw_make,
 	.load = raw_load,
 	.save = raw_save,
 	.create_object = raw_create_object,
@@ -368,8 +378,6 @@ int volume_raw_open(struct volume *v, struct smartssd_error *err)
 		return smartssd_fail(err, -EBADMSG, "%s is no store: its first block does not say so; `smartssd table import` makes one", v->path);
 	if (!(v->flags & VOLUME_FORCE))
 		return smartssd_fail(err, -EEXIST, "%s is not a store yet, and what is on it now would be lost: say --force if it may be", v->path);
-	ret = reserve(v, 0, VOLUME_DATA);
-	if (ret)
-		return smartssd_fail(err, ret, "%s: no room for the first %llu bytes: %s", v->path, VOLUME_DATA, strerror(-ret));
-	return volume_head_write(v, err);
+	v->is_new = true;
+	return 0;
 }

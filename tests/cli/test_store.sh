@@ -206,7 +206,7 @@ run table list --store H
 run table import fp32 --from x.npy --store S
 refused 1 "there is a table 'fp32' already: remove it first, or ask to replace it (--replace)" "a table that is there"
 run table import a --from x.npy --store S,H,raw0
-refused 1 "has 1 volumes, 3 are named" "more volumes than the store has"
+refused 1 "has 1 volume, 3 are named" "more volumes than the store has"
 run table list --store raw1,raw0
 refused 1 "raw1 is not the first volume of its store" "the home is another volume"
 for wrong in raw1 raw1,raw0 raw0 raw1,S; do
@@ -215,6 +215,20 @@ for wrong in raw1 raw1,raw0 raw0 raw1,S; do
 done
 run table verify --all --store $raw
 [ "$code" = 0 ] && [ "$(grep -c ': whole$' out)" = 3 ]; ok $? "and nothing of it is lost"
+truncate -s 64M nz
+printf MYDATA | dd of=nz conv=notrunc 2>/dev/null
+cp --sparse=always nz nz.was
+for wrong in raw0,nz S,nz nz,S nz,raw1 nz,new,raw1 new,S nz,new,.; do
+	run table import a --from x.npy --store $wrong --force --shard row
+	[ "$code" = 1 ] && cmp -s nz nz.was && [ ! -e new ]; ok $? "refused: --force has overwritten nothing, and made nothing: $wrong"
+done
+run table import a --from x.npy --store new,nz
+[ "$code" = 1 ] && grep -q -e '--force' err && cmp -s nz nz.was && [ ! -e new ]; ok $? "a namespace without --force: no folder was made beside it"
+judge "two rows" "np.save('two.npy', np.ones((2, 4), 'f4'))"
+run table import a --from two.npy --store nz,new,new2 --force --shard row
+refused 1 "2 rows cannot be shared among the 3 volumes" "fewer rows than volumes"
+cmp -s nz nz.was && [ ! -e new ]; ok $? "nothing was made for it"
+rm nz nz.was two.npy
 run table list --store raw0,S
 refused 1 "in its place" "a volume that is not the store's"
 run table list --store none
@@ -290,6 +304,15 @@ run table verify --all --store K
 said out "no tables" "killed: no table"
 run table import big --from x.npy --store K
 refused 1 "stopped after 32768 of 70000 rows: go on with that, or ask to restart (--restart)" "another file under that name: asks"
+touch -r big.npy then
+touch -d '2020-01-01' big.npy
+run table import big --from big.npy --store K
+refused 1 "stopped after 32768 of 70000 rows, and the file, $PWD/big.npy, has changed since: ask to restart (--restart)" "the file has changed: says so"
+touch -r then big.npy
+run table import big --from big.npy --format fp16 --store K
+refused 1 "an import of 'big' in another form (fp32, 1 shard) stopped after 32768 of 70000 rows: go on with that, or ask to restart (--restart)" "in another form: says so"
+run table info big --store K
+refused 1 "no table 'big' yet: of its import from $PWD/big.npy, 32768 of 70000 rows are on the drive; unless a process is at it, the same import again goes on there" "info says how to go on"
 run table list --store K
 said out "import of big from $PWD/big.npy, not finished: 32768 of 70000 rows" "list shows it"
 run table import other --from x.npy --store K

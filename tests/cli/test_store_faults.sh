@@ -105,7 +105,7 @@ for part in rows crc delta; do
 	refused 1 "S/t.1.0.$part.obj is damaged: it has 100 bytes" "verify: $part cut off in a block"
 	rm S/t.1.0.$part.obj
 	run table verify t --store S
-	refused 1 "S/t.1.0.$part.obj: No such file" "verify: no $part"
+	refused 1 "table 't' is damaged: S/t.1.0.$part.obj: No such file or directory; restore that from a backup, or import the table again" "verify: no $part"
 	afresh
 done
 patch S/t.1.0.rows.obj 20
@@ -130,6 +130,21 @@ lookup --store S --table t
 exits 0 "lookup does not look at checksums"
 run table compact t --store S
 refused 1 "table 't', row 77 on S" "compact does not carry a damaged row on"
+py "
+x = np.load('x.npy')
+np.save('i77.npy', np.array([77]))
+np.save('x77.npy', x[77:78])"
+cp -r S S.heal
+run table update t --indices i77.npy --rows x77.npy --store S.heal
+run table verify t --store S.heal
+[ "$code" = 0 ] && grep -q "^t: whole; table 't', row 77 on S.heal: .* but an update replaced them: compact the table$" out; ok $? "verify: the row was written again"
+run table verify t --store S.heal --json
+[ "$code" = 0 ] && grep -q '"whole": true' out && grep -q '"replaced": "table' out; ok $? "verify --json: the same"
+run table compact t --store S.heal
+exits 0 "compact leaves the damaged bytes behind"
+run table verify t --store S.heal
+[ "$code" = 0 ] && grep -q '^t: whole$' out; ok $? "then the table is whole"
+rm -r S.heal
 run table info t --store S --json
 said out '"generation": 1' "the table is as it was"
 afresh
@@ -344,7 +359,7 @@ else
 fi
 # All updates of a table that it has room for
 run table update t --indices many-i.npy --rows many.npy --store S
-refused 1 "compact the table first" "an update that the delta has no room for"
+refused 1 "at a time, or import the table again in place of the old one (--replace)" "an update that the delta never has room for"
 run table info t --store S --json
 said out '"updated": 0' "none of it is there"
 

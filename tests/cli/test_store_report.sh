@@ -83,7 +83,13 @@ for x in d:
 	limit = 1500 * 746e3 / p['flash']['reads'] * x['drives']
 	assert x['queries_per_second'] <= limit * (1 + 1e-6)
 	assert x['bound'] != 'flash reads' or near(x['queries_per_second'], limit)
-assert all(a['queries_per_second'] <= b['queries_per_second'] for a, b in zip(d, d[1:]))"
+assert all(a['queries_per_second'] <= b['queries_per_second'] for a, b in zip(d, d[1:]))
+m = p['modelled']
+assert 0 < m['host_seconds'] < p['seconds'] and m['host_is_limit'] == (m['host_seconds'] >= 0.01)
+limit = 1500 / m['host_seconds']
+for x in d:
+	assert not m['host_is_limit'] or x['queries_per_second'] <= limit * (1 + 1e-6)
+	assert x['bound'] != 'host, one core' or m['host_is_limit'] and near(x['queries_per_second'], limit)"
 judge "modelled: energy" "
 e = {x['system']: x for x in p['modelled']['energy_per_query']}
 assert list(e) == ['DRAM only', 'SSD + host', 'SmartSSD']
@@ -141,6 +147,8 @@ lines = open('out').read().splitlines()
 for l in lines:
     if l.startswith(('  rate ', '  latency ')):
         assert 'EMULATED' in l, l
+    if 'real drives' in l:
+        assert '; host, one core: measured over ' in l, l
     if 'real drives' in l or 'energy' in l:
         assert l.startswith('  MODELLED'), l
 names = [l.split('  ')[1] for l in lines[1:]]

@@ -202,6 +202,15 @@ refused 1 "nowhere.json: No such file" "import --plan: no file"
 # ---- refused ----
 run table plan --trace t.npz --flash 0
 refused 1 "table 0 (3000 rows of 64 bytes) does not fit" "flash that is too small names the table"
+# Five tables of some KiB: with checksums, room for updates and the list of objects 48 MiB are not enough, 49 are
+run table plan --trace t.npz --flash 48
+refused 1 "bytes of flash with its checksums and room for updates" "flash: what a table takes beside its rows counts"
+run table plan --trace t.npz --flash 49 --json
+judge "flash: all of that, by the formula" "
+up = lambda n, to: -(-n // to) * to
+take = lambda n: 4096 + up(n, 64) * 64 + 4096 + up(4 * n, 4096) + max(8 << 20, up(up(n, 64) * 16, 4096))
+assert p['flash_bytes'] == 49 << 20
+assert p['loads'][0]['flash_bytes'] == (8 << 20) + 4096 + sum(map(take, (3000, 50, 800, 1, 2000))) <= 49 << 20, p['loads']"
 run table plan
 refused 2 "--trace" "no trace"
 run table plan --trace nowhere.npz

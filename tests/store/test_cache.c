@@ -2,6 +2,7 @@
 /* Replacement policies against slow models of the same rules (plain arrays, searched from end to end), on random traces with pins and drops; Belady against brute force. */
 #include "../runtime/runtime_test.h"
 #include "../../runtime/store/cache_impl.h"
+#include "../../runtime/store/trace.h"
 
 /* Check writes a file at each of its assertions, good or not: too slow for millions. */
 #define MUST(condition, ...)                              \
@@ -250,7 +251,7 @@ static void model_age(struct model *m)
 
 	if (m->policy != CACHE_LFU || m->accesses % CACHE_LFU_LEAST) /* MAX_SLOTS is less */
 		return;
-	drop = cache_usual_drop(&m->usual, m->hits - m->hits_before);
+	drop = cache_usual_drop(&m->usual, m->hits - m->hits_before, cache_usual_epoch(CACHE_LFU_LEAST));
 	m->hits_before = m->hits;
 	m->drops += drop;
 	if (m->accesses < m->halve_at && !drop)
@@ -359,8 +360,8 @@ static void model_drop(struct model *m, uint64_t key)
 
 /* ---- both side by side ---- */
 
-/* Returns how often LFU saw that popularities had changed. */
-static uint64_t one_trace(enum cache_policy policy, uint32_t slots, uint32_t keys, int steps, int pin_percent)
+/* Other keys each @same steps. Returns how often LFU saw that popularities had changed. */
+static uint64_t one_trace(enum cache_policy policy, uint32_t slots, uint32_t keys, int steps, int same, int pin_percent)
 {
 	static struct model m;
 	uint32_t pins[MAX_SLOTS * 2]; /* slots */
@@ -378,8 +379,8 @@ static uint64_t one_trace(enum cache_policy policy, uint32_t slots, uint32_t key
 	memset(in_slot, 0xff, sizeof(in_slot));
 	ck_assert_int_eq(cache_create(policy, slots, &c), 0);
 	for (int step = 0; step < steps; step++) {
-		/* Half of the accesses to an eighth of the keys, others as time goes by; keys far apart */
-		uint64_t key = ((random_in(0, 1) ? random_in(0, keys - 1) : random_in(0, keys / 8)) + (uint64_t)step / 4500 * keys) * 0x100000001ull;
+		/* Half of the accesses to an eighth of the keys, others later; keys far apart */
+		uint64_t key = ((random_in(0, 1) ? random_in(0, keys - 1) : random_in(0, keys / 8)) + (uint64_t)(step / same) * keys) * 0x100000001ull;
 		uint32_t act = random_in(0, 999), slot;
 		bool filled, model_hit;
 		uint64_t gone;
@@ -442,16 +443,87 @@ static uint64_t one_trace(enum cache_policy policy, uint32_t slots, uint32_t key
 START_TEST(against_model)
 {
 	enum cache_policy policy = (enum cache_policy)_i;
-	uint64_t drops = 0;
-
 	random_seed("against_model");
 	for (int round = 0; round < 30; round++) {
 		uint32_t slots = round < 4 ? (uint32_t)round : random_in(1, MAX_SLOTS);
 
 		/* Long enough for LFU to halve its counts a few times */
-		drops += one_trace(policy, slots, random_in(2, MAX_KEYS), 400 * (int)slots + 500, round % 3 * 20);
+		one_trace(policy, slots, random_in(2, MAX_KEYS), 400 * (int)slots + 500, 4500, round % 3 * 20);
 	}
-	ck_assert(drops || policy != CACHE_LFU);
+	/* Two epochs and a half, then other keys: that is seen. */
+	if (policy == CACHE_LFU)
+		ck_assert_uint_gt(one_trace(policy, 20, 200, 5 * (CACHE_LFU_EPOCH / 2) + 20000, 5 * (CACHE_LFU_EPOCH / 2), 0), 0);
+}
+END_TEST
+
+/* ---- what LFU's watch over its hits does, and does not ---- */
+
+/* Hits of the last @counted of @nr accesses to @keys, with or without the watch. Fewer than CACHE_LFU_AGE for each slot. */
+static uint64_t lfu_hits(const uint64_t *keys, uint64_t nr, uint64_t counted, uint32_t slots, bool watch)
+{
+	struct cache_counts before = { 0 }, counts;
+	struct cache *c;
+	uint32_t into;
+
+	ck_assert_int_eq(cache_create(CACHE_LFU, slots, &c), 0);
+	if (!watch)
+		c->age_at = UINT64_MAX;
+	for (uint64_t i = 0; i < nr; i++) {
+		if (i == nr - counted)
+			cache_counts(c, &before);
+		cache_access(c, keys[i], &into);
+	}
+	cache_counts(c, &counts);
+	cache_destroy(c);
+	return counts.hits - before.hits;
+}
+
+/* As the engine asks: a batch comes table by table, each row of it once, so that one window has other tables than the next. */
+START_TEST(table_by_table)
+{
+	enum { TABLES = 16, BLOCK = 5000, BATCHES = 30, KEYS = TABLES * BLOCK * BATCHES, RANKS = 1000000 };
+	const uint32_t slots = 20000; /* a quarter of what a batch wants */
+	uint64_t *keys = calloc(KEYS, sizeof(*keys)), nr = 0, state, with, without;
+	uint32_t *seen = calloc(RANKS, sizeof(*seen)), block = 0;
+	struct zipf *z;
+
+	ck_assert(keys && seen && !zipf_create(RANKS, 1.0, &z));
+	random_seed("table_by_table");
+	state = random_u64();
+	while (nr < KEYS) {
+		uint64_t rank = zipf_sample(z, &state);
+
+		if (seen[rank] == block + 1)
+			continue;
+		seen[rank] = block + 1;
+		keys[nr++] = (uint64_t)(block % TABLES) << 40 | rank;
+		block += nr % BLOCK == 0;
+	}
+	with = lfu_hits(keys, nr, nr / 2, slots, true);
+	without = lfu_hits(keys, nr, nr / 2, slots, false);
+	ck_assert_uint_gt(without, nr / 2 / 20);
+	ck_assert_msg((double)with >= 0.95 * (double)without, "%llu hits, without the watch %llu", (unsigned long long)with, (unsigned long long)without);
+	zipf_destroy(z);
+	free(keys);
+	free(seen);
+}
+END_TEST
+
+/* Independent draws: nothing is forgotten, nothing lost. */
+START_TEST(nothing_changes)
+{
+	enum { RANKS = 200000, NR = 5 * (CACHE_LFU_EPOCH / 2) };
+	uint64_t *keys = calloc(NR, sizeof(*keys)), state;
+	struct zipf *z;
+
+	ck_assert(keys && !zipf_create(RANKS, 1.0, &z));
+	random_seed("nothing_changes");
+	state = random_u64();
+	for (uint64_t i = 0; i < NR; i++)
+		keys[i] = zipf_sample(z, &state);
+	ck_assert_uint_eq(lfu_hits(keys, NR, NR, 20000, true), lfu_hits(keys, NR, NR, 20000, false));
+	zipf_destroy(z);
+	free(keys);
 }
 END_TEST
 
@@ -635,7 +707,7 @@ END_TEST
 /* The hot keys are others from one moment on: LFU has them soon, although the old ones were asked for far more often. */
 START_TEST(change)
 {
-	enum { SLOTS = 2000, WARM = 300000, SOON = 12000, AFTER = 10000 };
+	enum { SLOTS = 2000, WARM = 5 * (CACHE_LFU_EPOCH / 2), SOON = 12000, AFTER = 10000 };
 	struct cache_counts before, after;
 	struct cache *c;
 	uint32_t into;
@@ -656,6 +728,8 @@ END_TEST
 static void fill(TCase *tests)
 {
 	tcase_add_loop_test(tests, against_model, 0, CACHE_POLICIES);
+	tcase_add_test(tests, table_by_table);
+	tcase_add_test(tests, nothing_changes);
 	tcase_add_test(tests, index_chains);
 	tcase_add_loop_test(tests, all_pinned, 0, CACHE_POLICIES);
 	tcase_add_test(tests, arguments);

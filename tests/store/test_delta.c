@@ -184,6 +184,11 @@ START_TEST(limits)
 		ck_assert_int_eq(update(&m, 1, true), 0);
 	ck_assert_int_eq(update(&m, 1, false), -ENOSPC);
 	ck_assert_ptr_nonnull(strstr(err.text, "compact"));
+	/* What does not fit into an empty one either: 11 rows do, in 2 blocks each, behind one of numbers; 24 blocks are there. */
+	ck_assert_int_eq(update(&m, 12, false), -EFBIG);
+	ck_assert_ptr_null(strstr(err.text, "compact"));
+	ck_assert_ptr_nonnull(strstr(err.text, "at most 11 at a time"));
+	ck_assert_int_eq(update(&m, 11, false), -ENOSPC);
 	ck_assert_int_eq(differs(&m, m.d, m.version), -1);
 	delta_close(m.d);
 	m.d = delta_ok(&m);

@@ -49,6 +49,7 @@ START_TEST(bounds)
 {
 	struct engine_counts c;
 	struct estimate_work w = { .counts = &c, .queries = 100 };
+	struct estimate e;
 	const char *bound;
 
 	c = (struct engine_counts){ .flash_reads = 10, .flash_bytes = 3100000000 };
@@ -72,6 +73,16 @@ START_TEST(bounds)
 	w.host_seconds = 0.5;
 	near(estimate_at(&w, 1, &bound), 100, "host, one core");
 	near(estimate_at(&w, 24, NULL), 100, "host, one core");
+	ck_assert_str_eq(bound, "host, one core");
+	/* Measured over less than 10 ms it is no limit, but said. */
+	c = (struct engine_counts){ .plan_ns = 4000000, .host_pool_ns = 4000000, .links = { .runs = 1 } };
+	w.host_seconds = 0.0019;
+	near(estimate_at(&w, 1, &bound), 100 * 150790, "launches, not the host");
+	ck_assert_str_eq(bound, "launches");
+	estimate_run(&w, &e);
+	near(e.host_seconds, 0.0099, "host seconds");
+	w.host_seconds = 0.0021;
+	near(estimate_at(&w, 1, &bound), 100 / 0.0101, "host, one core");
 	ck_assert_str_eq(bound, "host, one core");
 	w.host_seconds = 0;
 	c = (struct engine_counts){ .bags = 1 };

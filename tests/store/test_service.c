@@ -104,8 +104,8 @@ END_TEST
 struct call {
 	pthread_t thread;
 	struct engine_bags bags;
-	int64_t offsets[11], indices[11];
-	float y[10 * 32];
+	int64_t offsets[13], indices[13];
+	float y[12 * 32];
 	int ret;
 	uint64_t start, end;
 	_Atomic int tid;
@@ -252,10 +252,13 @@ START_TEST(full_queue)
 	start_call(&b, 5);
 	start_call(&t, 3);
 	join_call(&t, -EAGAIN);
+	/* Larger than the queue: not while anything waits. */
+	start_call(&t, 12);
+	join_call(&t, -EAGAIN);
 	until_asleep(&b);
 	service_counts(service, &c);
 	ck_assert_uint_eq(c.requests, 1);
-	ck_assert_uint_eq(c.refused, 1);
+	ck_assert_uint_eq(c.refused, 2);
 	/* Two more fill the batch; when it was taken, there is room for who waits. */
 	start_call(&fill[0], 2);
 	join_call(&a, 0);
@@ -268,10 +271,18 @@ START_TEST(full_queue)
 	join_call(&t, 0);
 	service_counts(service, &c);
 	ck_assert_uint_eq(c.requests, 5);
-	ck_assert_uint_eq(c.refused, 1);
+	ck_assert_uint_eq(c.refused, 2);
 	ck_assert_uint_eq(c.batches, 3);
 	ck_assert_uint_eq(c.full, 3);
 	ck_assert_uint_eq(c.most_waiting, 10);
+	/* And when nothing does. */
+	start_call(&t, 12);
+	join_call(&t, 0);
+	service_counts(service, &c);
+	ck_assert_uint_eq(c.requests, 6);
+	ck_assert_uint_eq(c.refused, 2);
+	ck_assert_uint_eq(c.batches, 4);
+	ck_assert_uint_eq(c.most_waiting, 12);
 	service_destroy(service);
 	tear_down();
 }

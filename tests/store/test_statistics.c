@@ -58,7 +58,7 @@ START_TEST(pins)
 
 	random_seed("pins");
 	for (int round = 0; round < 30; round++) {
-		struct placement_budget b = { .cards = random_in(1, 5), .card_bytes = random_in(0, 3000), .host_bytes = random_in(0, 3000), .flash_bytes = 1 << 20 };
+		struct placement_budget b = { .cards = random_in(1, 5), .card_bytes = random_in(0, 3000), .host_bytes = random_in(0, 3000), .flash_bytes = 1 << 30 };
 		struct smartssd_error err = { "" };
 		struct placement_result r;
 		struct statistics s;

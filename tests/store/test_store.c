@@ -3,6 +3,8 @@
  * Tables in a store, on a folder and on a raw volume, whole and row-wise: import from .npy and .safetensors, what is read back, updates, compaction,
  * interrupted imports, damage, two processes, hostile manifests.
  */
+#include "../../runtime/store/store_impl.h"
+#include "../../runtime/store/volume_slot.h"
 #include "store_test.h"
 
 /* Every format, whole and row-wise, in one store of three volumes; opened anew by a reader. */
@@ -188,6 +190,31 @@ START_TEST(full_second_shard)
 }
 END_TEST
 
+/* What an import takes of a raw volume is what a plan counts (store_shard_bytes()); and the volume takes VOLUME_DATA for itself. */
+START_TEST(reserved)
+{
+	uint64_t left[2] = { (128 << 20) - VOLUME_DATA, (128 << 20) - VOLUME_DATA };
+	struct store *s;
+
+	set_up(2, true);
+	s = open_store(WRITER);
+	for (uint32_t k = 0; k < 8; k++) {
+		struct store_table t;
+		char name[8];
+
+		snprintf(name, sizeof(name), "t%u", k);
+		OK(import(s, name, npy, k % 4, k / 4, NULL, NULL));
+		t = *manifest_find(&s->manifest, name);
+		for (uint32_t shard = 0; shard < t.shards; shard++)
+			left[shard_volume(s, &t, shard)] -= store_shard_bytes(&t.layout, layout_shard_rows(ROWS, t.shards, shard));
+		for (uint32_t v = 0; v < 2; v++)
+			ck_assert_uint_eq(volume_free(store_volume(s, v)), left[v]);
+	}
+	store_close(s);
+	tear_down();
+}
+END_TEST
+
 static int stop_at(void *ctx, uint64_t done, uint64_t total)
 {
 	(void)total;
@@ -265,6 +292,49 @@ START_TEST(interrupted)
 	}
 	store_close(s);
 	free(big);
+	tear_down();
+}
+END_TEST
+
+/* A damaged row is made good by writing it again: the old bytes are of no use to anybody. The one beside it is as damaged as before. */
+START_TEST(damage_healed)
+{
+	int64_t index[2] = { 1234, 1235 };
+	struct store *s;
+	struct table *t;
+	char object[VOLUME_NAME], path[120];
+
+	set_up(2, false);
+	s = open_store(WRITER);
+	OK(import(s, "t", npy, SMARTSSD_ROWS_FP32, _i ? SMARTSSD_SHARD_ROW : 0, NULL, NULL));
+	OK(table_open(s, "t", &t, &err));
+	for (int i = 0; i < 2; i++) {
+		uint32_t shards = table_info(t)->shards, shard = (uint32_t)index[i] % shards;
+		uint64_t local = (uint64_t)index[i] / shards, at;
+		uint8_t byte;
+		int fd;
+
+		table_where(t, shard, &local, 1, &at);
+		part_name(table_info(t), shard, PART_ROWS, object);
+		snprintf(path, sizeof(path), "%s/v%u/%s.obj", folder, shard, object);
+		fd = open(path, O_RDWR);
+		ck_assert(fd >= 0 && pread(fd, &byte, 1, (off_t)at) == 1);
+		byte ^= 16;
+		ck_assert(pwrite(fd, &byte, 1, (off_t)at) == 1 && !close(fd));
+	}
+	OK(table_update(t, index, 1, rows[1234], &err));
+	ck_assert_int_eq(store_verify(s, "t", NULL, &err), -EBADMSG);
+	ck_assert_ptr_nonnull(strstr(err.text, "row 1235 on"));
+	ck_assert_int_eq(store_compact(s, "t", NULL, &err), -EBADMSG);
+	ck_assert_ptr_nonnull(strstr(err.text, "row 1235 on"));
+	OK(table_update(t, index + 1, 1, rows[1235], &err));
+	ck_assert_int_eq(store_verify(s, "t", NULL, &err), 1);
+	ck_assert_ptr_nonnull(strstr(err.text, "row 1234 on"));
+	ck_assert_ptr_nonnull(strstr(err.text, "an update replaced them, as are 1 more: compact"));
+	table_close(t);
+	OK(store_compact(s, "t", NULL, &err));
+	expect_table(s, "t");
+	store_close(s);
 	tear_down();
 }
 END_TEST
@@ -537,8 +607,10 @@ static void fill(TCase *t)
 	tcase_add_loop_test(t, updates, 0, 4);
 	tcase_add_loop_test(t, full_delta, 0, 2);
 	tcase_add_test(t, full_second_shard);
+	tcase_add_test(t, reserved);
 	tcase_add_loop_test(t, interrupted, 0, 2);
 	tcase_add_test(t, damage);
+	tcase_add_loop_test(t, damage_healed, 0, 2);
 	tcase_add_test(t, names_and_volumes);
 	tcase_add_test(t, hostile_manifests);
 	tcase_add_test(t, sources);

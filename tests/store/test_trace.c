@@ -183,7 +183,12 @@ START_TEST(numpy)
 				     "np.savez_compressed(f + '/c.npz', offsets=o, indices=i, model=m)\n"
 				     "np.savez(f + '/i4.npz', offsets=o.astype(np.int32), indices=i, model=m)\n"
 				     "np.savez(f + '/far.npz', offsets=o, indices=i + 999999, model=m)\n"
+				     "np.savez(f + '/text.npz', offsets=o, indices=i, model=np.array(m.tobytes().decode()))\n"
+				     "np.savez(f + '/bytes.npz', offsets=o, indices=i, model=np.array(m.tobytes()))\n"
+				     "np.savez(f + '/object.npz', offsets=o, indices=i, model=np.array({'a': m}, dtype=object))\n"
+				     "np.savez(f + '/float.npz', offsets=o, indices=i, model=m.astype(np.float32))\n"
 				     "np.savez(f + '/none.npz', offsets=o, indices=i)\n";
+	static const char *const kinds[] = { "text.npz", "bytes.npz", "object.npz", "float.npz" };
 	struct smartssd_error err = { "" };
 	char command[400];
 	struct trace t, back;
@@ -211,6 +216,10 @@ START_TEST(numpy)
 	ck_assert_ptr_nonnull(strstr(err.text, "int64"));
 	ck_assert_int_eq(trace_load(in("far.npz"), &back, &err), -ERANGE);
 	ck_assert_ptr_nonnull(strstr(err.text, "query 0, table 0, position"));
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		ck_assert_msg(trace_load(in(kinds[i]), &back, &err) == -EOPNOTSUPP, "%s: %s", kinds[i], err.text);
+		ck_assert_msg(strstr(err.text, "model=np.frombuffer(text.encode(), np.uint8)"), "%s: %s", kinds[i], err.text);
+	}
 	ck_assert_int_eq(trace_load(in("none.npz"), &back, &err), -ENOENT);
 	ck_assert_ptr_nonnull(strstr(err.text, "model"));
 	trace_free(&t);

@@ -42,7 +42,7 @@ START_TEST(another_order)
 
 			ck_assert_msg(ret == -EXDEV || (ret == -EBUSY && flags) || (ret == -ENOENT && !flags), "%s: %d %s", orders[i], ret, err.text);
 		}
-	refuse("0", WRITER, -EXDEV, "has 3 volumes, 1 are named");
+	refuse("0", WRITER, -EXDEV, "has 3 volumes, 1 is named");
 	refuse("10", WRITER, -EXDEV, _i & 2 ? "has objects of another store" : "is not the first volume of its store");
 	refuse("021", WRITER, -EXDEV, "in its place");
 	refuse("00", WRITER, -EBUSY, "named twice");
@@ -128,6 +128,106 @@ static bool has_text(const char *name, const char *text)
 	}
 	return !strcmp(have, text);
 }
+
+/* What is in the folder: names, and of files the bytes up to and into the first objects. */
+static void look(char text[8192])
+{
+	char command[240];
+	size_t n;
+	FILE *f;
+
+	snprintf(command, sizeof(command), "cd %s && find . | sort | while read -r f; do echo \"$f\"; [ ! -f \"$f\" ] || head -c 12000000 \"$f\" | cksum; done", folder);
+	f = popen(command, "r");
+	ck_assert_ptr_nonnull(f);
+	n = fread(text, 1, 8191, f);
+	ck_assert(n > 0 && n < 8191 && !pclose(f));
+	text[n] = 0;
+}
+
+static void refuse_all(const char *named, unsigned int flags, int want, const char *says)
+{
+	static char before[8192], after[8192];
+	struct store *s;
+	int ret;
+
+	look(before);
+	ret = store_open(named, flags, &s, &err);
+	ck_assert_msg(ret == want, "%s: %d, not %d: %s", named, ret, want, err.text);
+	ck_assert_msg(strstr(err.text, says), "\"%s\" does not say %s", err.text, says);
+	look(after);
+	ck_assert_msg(!strcmp(before, after), "%s: refused, but changed from\n%sto\n%s", named, before, after);
+}
+
+/* A store that is refused has overwritten no namespace, whatever --force says, and left no folder: whichever volume it is that is wrong. */
+START_TEST(refused_makes_nothing)
+{
+	const bool raw = _i;
+	char text[300];
+	struct store *s;
+	int fd;
+
+	set_up(4, raw);
+	OK(store_open(volumes("01"), WRITER, &s, &err));
+	OK(import(s, "t", npy, SMARTSSD_ROWS_FP32, SMARTSSD_SHARD_ROW, NULL, NULL));
+	store_close(s);
+	if (raw) {
+		snprintf(text, sizeof(text), "%s/v2", folder);
+		fd = open(text, O_WRONLY);
+		ck_assert(fd >= 0 && write(fd, "MYDATA", 6) == 6 && !close(fd));
+	}
+	refuse_all(volumes("02"), WRITER, raw ? -EBADMSG : -ENOENT, "v2");
+	refuse_all(volumes("012"), WRITER, -EXDEV, "has 2 volumes, 3 are named");
+	refuse_all(volumes("20"), WRITER, -EXDEV, "is the home of another store");
+	refuse_all(volumes("21"), WRITER, -EXDEV, "is of another store");
+	refuse_all(volumes("12"), WRITER, -EXDEV, "is not the first volume of its store");
+	refuse_all(volumes("231"), WRITER, -EXDEV, "is of another store");
+	refuse_all(volumes("22"), WRITER, -EBUSY, "named twice");
+	snprintf(text, sizeof(text), "%s/v2,%s/./v2%s", folder, folder, raw ? "" : "//");
+	refuse_all(text, WRITER, -EBUSY, "named twice");
+	snprintf(text, sizeof(text), "%s/v2,%s/nowhere/v3", folder, folder);
+	refuse_all(text, WRITER, -ENOENT, "nowhere/v3");
+	snprintf(text, sizeof(text), "%s/v2,", folder);
+	refuse_all(text, WRITER, -EINVAL, "an empty name");
+	/* A new folder, and a namespace that needs --force, or a folder that is not empty. */
+	snprintf(text, sizeof(text), "%s/new,%s/v2", folder, folder);
+	if (raw)
+		refuse_all(text, WRITER & ~VOLUME_FORCE, -EEXIST, "--force");
+	snprintf(text, sizeof(text), "%s/new,%s", folder, folder);
+	refuse_all(text, WRITER, -EEXIST, "nor empty");
+	/* And a store of one volume. */
+	OK(store_open(volumes("3"), WRITER, &s, &err));
+	store_close(s);
+	refuse_all(volumes("32"), WRITER, -EXDEV, "has 1 volume, 2 are named");
+	refuse_all(volumes("23"), WRITER, -EXDEV, "is the home of another store");
+	/* What was refused can be used. */
+	OK(store_open(volumes("2"), WRITER, &s, &err));
+	store_close(s);
+	OK(store_open(volumes("01"), WRITER, &s, &err));
+	expect_table(s, "t");
+	store_close(s);
+	tear_down();
+}
+END_TEST
+
+/* A folder without its volume.json is not taken for an empty one, nor for one that was never a store's. */
+START_TEST(lost_head)
+{
+	char path[120];
+	struct store *s;
+
+	set_up(1, false);
+	s = open_store(WRITER);
+	if (_i)
+		OK(import(s, "t", npy, SMARTSSD_ROWS_FP32, 0, NULL, NULL));
+	store_close(s);
+	snprintf(path, sizeof(path), "%s/v0/volume.json", folder);
+	ck_assert_int_eq(unlink(path), 0);
+	refuse_all(spec, WRITER, -EBADMSG, _i ? "objects are (t.1.0.crc.obj): if it was a volume of a store, restore its volume.json" : "restore volume.json");
+	refuse_all(spec, VOLUME_WRITE, -EBADMSG, "restore");
+	refuse_all(spec, VOLUME_READ, -EBADMSG, "restore");
+	tear_down();
+}
+END_TEST
 
 /* Only what a store's own objects are called is ever removed. */
 START_TEST(leftovers)
@@ -237,7 +337,7 @@ START_TEST(store_made_anew)
 	ck_assert_uint_eq(reader->manifest.volumes, 2);
 	store_close(reader);
 	/* The second volume is of a store that is gone, and not empty. */
-	refuse("01", WRITER, -EXDEV, "has 1 volumes, 2 are named");
+	refuse("01", WRITER, -EXDEV, "has 1 volume, 2 are named");
 	tear_down();
 }
 END_TEST
@@ -247,6 +347,8 @@ static void fill(TCase *t)
 	tcase_add_loop_test(t, another_order, 0, 4);
 	tcase_add_loop_test(t, two_stores, 0, 2);
 	tcase_add_loop_test(t, new_of_old, 0, 2);
+	tcase_add_loop_test(t, refused_makes_nothing, 0, 2);
+	tcase_add_loop_test(t, lost_head, 0, 2);
 	tcase_add_test(t, leftovers);
 	tcase_add_test(t, links);
 	tcase_add_test(t, not_a_store);

@@ -38,20 +38,20 @@ static int find_stored(const struct trace_model *m, struct store *s, uint32_t *w
 	return ret;
 }
 
-/* Bytes of rows that go onto each volume: beside them are checksums and room for updates, up to half as much again. */
-static uint64_t room_for_rows(struct store *s)
+/* On each volume. */
+static uint64_t room(struct store *s)
 {
 	uint64_t least = UINT64_MAX;
 
 	for (uint32_t v = 0; v < store_volumes(s); v++)
 		least = volume_free(store_volume(s, v)) < least ? volume_free(store_volume(s, v)) : least;
-	return least / 3 * 2;
+	return least;
 }
 
 static int plan(const struct dlrm_args *a, const struct trace_model *m, const struct trace *t, struct store *s, struct dlrm_places *out, struct smartssd_error *err)
 {
 	uint32_t where[TRACE_MAX_TABLES];
-	struct placement_budget budget = { .cards = store_volumes(s), .card_bytes = a->store.pin_card << 20, .host_bytes = a->store.pin_host << 20, .flash_bytes = room_for_rows(s),
+	struct placement_budget budget = { .cards = store_volumes(s), .card_bytes = a->store.pin_card << 20, .host_bytes = a->store.pin_host << 20, .flash_bytes = room(s),
 					   .batch = (uint32_t)(a->batch < t->queries ? a->batch : t->queries), .where = where };
 	struct trace *of_model = malloc(sizeof(*of_model)); /* its own may have other rows and another dim */
 	int ret = of_model ? find_stored(m, s, where, err) : -ENOMEM;
@@ -60,7 +60,7 @@ static int plan(const struct dlrm_args *a, const struct trace_model *m, const st
 		*of_model = *t;
 		of_model->model = *m;
 		ret = statistics_place(of_model, a->format, &budget, &out->planned, NULL, err);
-		/* Volumes may be of different sizes, and that was a rough guess: the import says what does not fit. */
+		/* Volumes may be of different sizes and have other blocks: the import says what does not fit. */
 		if (ret == -ENOSPC) {
 			budget.flash_bytes = UINT64_MAX;
 			ret = statistics_place(of_model, a->format, &budget, &out->planned, NULL, err);

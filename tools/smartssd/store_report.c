@@ -174,6 +174,7 @@ static void estimate_text(const struct store_report *r, FILE *to)
 	fprintf(to, "  MODELLED      %s/s of real drives:", r->queries ? "queries" : "bags");
 	for (size_t i = 0; i < sizeof(drives) / sizeof(drives[0]); i++)
 		fprintf(to, "%s %u: %.4g (%s)", i ? "," : "", drives[i], e->queries_per_second[drives[i]], e->bound[drives[i]]);
+	fprintf(to, "; host, one core: measured over %.3g s%s", e->host_seconds, e->host_seconds < ESTIMATE_LEAST_HOST ? ", too short to be taken for a limit" : "");
 	fprintf(to, "\n  MODELLED      energy of a %s, all at one drive's rate:", r->queries ? "query" : "bag");
 	for (size_t i = 0; i < sizeof(e->energy) / sizeof(e->energy[0]); i++)
 		if (!isnan(e->energy[i].joules))
@@ -270,6 +271,8 @@ static void estimate_json(const struct store_report *r, struct json *j)
 
 	json_open(j, "modelled", '{');
 	json_text(j, "query", r->queries ? "query" : "bag");
+	json_real(j, "host_seconds", e->host_seconds);
+	json_bool(j, "host_is_limit", e->host_seconds >= ESTIMATE_LEAST_HOST);
 	json_open(j, "drives", '[');
 	for (uint32_t n = 1; n <= ESTIMATE_MAX_DRIVES; n++) {
 		json_open(j, NULL, '{');

@@ -182,6 +182,11 @@ int table_import(int argc, char **argv)
 	if (a.volume_given)
 		a.import.volume = (uint32_t)a.volume;
 	ret = a.plan ? follow_plan(&a) : 0;
+	/* What store_import() would say, when a namespace has become a volume. */
+	if (!ret && a.import.shard == SMARTSSD_SHARD_ROW && store_rows_count(a.import.rows) < count_volumes(a.spec)) {
+		complain(VERB, "--shard row: %" PRIu64 " rows cannot be shared among the %u volumes of --store", store_rows_count(a.import.rows), count_volumes(a.spec));
+		ret = 1;
+	}
 	if (ret) {
 		store_rows_close(a.import.rows);
 		return ret;

@@ -9,7 +9,9 @@
 #include "../../runtime/private.h"
 #include "../../runtime/store/estimate.h"
 #include "../../runtime/store/statistics.h"
+#include "../../runtime/store/store.h"
 #include "../../runtime/store/sweep.h"
+#include "../../runtime/store/volume_slot.h"
 #include "../../runtime/whole.h"
 #include "commands.h"
 #include "interrupt.h"
@@ -44,9 +46,16 @@ struct view {
 	struct sweep sweep;
 };
 
+static uint64_t drive_bytes(const struct plan_args *a)
+{
+	return a->flash_given ? a->flash << 20 : FLASH_BYTES;
+}
+
 /* Bytes of flash and of pinned rows on each card. */
 static void count_bytes(struct view *v)
 {
+	for (uint32_t c = 0; c < v->budget.cards; c++)
+		v->flash[c] = VOLUME_DATA;
 	for (uint32_t i = 0; i < v->counts.tables; i++) {
 		const struct placement_table *t = &v->tables[i];
 		uint32_t card = v->placed.card[i], cards = v->budget.cards;
@@ -56,7 +65,7 @@ static void count_bytes(struct view *v)
 			continue;
 		for (uint32_t c = 0; c < cards; c++)
 			if (card == UINT32_MAX || card == c)
-				v->flash[c] += layout_bytes(&l, card == c ? t->rows : layout_shard_rows(t->rows, cards, c));
+				v->flash[c] += store_shard_bytes(&l, card == c ? t->rows : layout_shard_rows(t->rows, cards, c));
 		for (uint64_t rank = 0; rank < v->placed.pinned[i]; rank++)
 			v->pinned[card == UINT32_MAX ? layout_shard(v->counts.order[i][rank], cards) : card] += t->row_bytes;
 	}
@@ -216,7 +225,7 @@ static void write_json(const struct view *v, FILE *out)
 	json_uint(&j, "batch", v->a->batch);
 	json_uint(&j, "dram_bytes", v->budget.host_bytes);
 	json_uint(&j, "card_memory_bytes", v->budget.card_bytes);
-	json_uint(&j, "flash_bytes", v->budget.flash_bytes);
+	json_uint(&j, "flash_bytes", drive_bytes(v->a));
 	json_uint(&j, "queries", v->trace.queries);
 	tables_json(v, &j);
 	json_open(&j, "loads", '[');
@@ -393,7 +402,7 @@ int table_plan(int argc, char **argv)
 	}
 	v->a = &a;
 	v->budget = (struct placement_budget){ .cards = (uint32_t)a.cards, .card_bytes = a.card_memory << 20, .host_bytes = a.dram << 20, .batch = (uint32_t)a.batch, .least_count = 2,
-					       .flash_bytes = a.flash_given ? a.flash << 20 : FLASH_BYTES };
+					       .flash_bytes = drive_bytes(&a) - min_u64(drive_bytes(&a), VOLUME_DATA) };
 	ret = plan(v);
 	free(v->tables);
 	placement_free(&v->placed);

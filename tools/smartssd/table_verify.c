@@ -33,18 +33,22 @@ static int verify(const struct verify_args *a, struct store *s, const char *name
 	if (ret >= 0)
 		ret = store_verify(s, name, &work.progress, &err);
 	code = work_end(&work);
-	if (ret)
+	if (ret < 0)
 		complain(VERB, "%s", *err.text ? err.text : strerror(-ret));
 	if (a->as_json && ret != -ECANCELED) {
 		json_open(j, NULL, '{');
 		json_text(j, "name", name);
-		json_bool(j, "whole", !ret);
-		json_text(j, "error", ret ? err.text : NULL);
+		json_bool(j, "whole", ret >= 0);
+		json_text(j, "error", ret < 0 ? err.text : NULL);
+		json_text(j, "replaced", ret > 0 ? err.text : NULL);
 		json_close(j, '}');
+	} else if (ret > 0) {
+		/* No loss: lookups have the update. */
+		printf("%s: whole; %s\n", name, err.text);
 	} else if (!ret) {
 		printf("%s: whole\n", name);
 	}
-	return ret == -ECANCELED ? code : ret ? 1 : 0;
+	return ret == -ECANCELED ? code : ret < 0 ? 1 : 0;
 }
 
 static int verify_all(const struct verify_args *a, struct store *s, struct json *j)
