@@ -11,6 +11,7 @@
 #define ACCESS	 (CL_MEM_READ_WRITE | CL_MEM_READ_ONLY | CL_MEM_WRITE_ONLY)
 #define HOST	 (CL_MEM_USE_HOST_PTR | CL_MEM_ALLOC_HOST_PTR | CL_MEM_COPY_HOST_PTR)
 #define HOST_ACCESS (CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS)
+#define COLLECT_TRIES 1000 /* a millisecond each */
 #define EXT_BANKS 0x00ffffffu
 #define EXT_TOPOLOGY 0x80000000u /* XCL_MEM_TOPOLOGY, which is not defined for an int */
 
@@ -177,26 +178,49 @@ static void free_storage(struct _cl_mem *root)
 	free(root->storage);
 }
 
+/* A sub-buffer that goes while it is mapped takes its mappings along: a later one at its address has none of them. */
+static void drop_mappings(struct _cl_mem *mem)
+{
+	struct _cl_mem *root = mem_root(mem);
+	struct mapping **p = &root->mappings, *m;
+
+	pthread_mutex_lock(&root->lock);
+	while ((m = *p)) {
+		if (m->mem == mem || mem == root) {
+			*p = m->next;
+			free(m);
+		} else {
+			p = &m->next;
+		}
+	}
+	pthread_mutex_unlock(&root->lock);
+}
+
+/* Nobody but commands has it from now on (1), and it is gone (-1). */
+static void doom(struct _cl_mem *mem, int by)
+{
+	for (uint32_t i = 0; i < mem->context->nr_devices; i++)
+		atomic_fetch_add(&mem->context->devices[i]->nr_doomed, (unsigned int)by);
+}
+
 void mem_destroy(void *object)
 {
 	struct _cl_mem *mem = object;
 	struct mem_callback *c;
-	struct mapping *m;
 
 	while ((c = mem->callbacks)) {
 		mem->callbacks = c->next;
 		c->function(mem, c->user);
 		free(c);
 	}
-	while ((m = mem->mappings)) {
-		mem->mappings = m->next;
-		free(m);
-	}
+	drop_mappings(mem);
 	free_storage(mem);
 	if (mem->host_own)
 		munmap(mem->host, mem->bytes);
 	if (mem->parent)
 		object_put(mem->parent);
+	if (atomic_load(&mem->doomed))
+		doom(mem, -1);
 	pthread_mutex_destroy(&mem->lock);
 	object_put(mem->context);
 }
@@ -263,13 +287,16 @@ static cl_int read_extension(struct _cl_context *context, const cl_mem_ext_ptr_t
 static cl_int fill_in(struct _cl_mem *mem, void *host_ptr)
 {
 	struct _cl_device_id *d = mem->context->devices[0];
-	bool single = mem->context->nr_devices == 1;
+	bool single = mem->context->nr_devices == 1, more = true;
 	cl_int ret = CL_SUCCESS;
 
 	if (single) {
 		ret = mem_allocate(mem, 0);
-		if (ret == CL_MEM_OBJECT_ALLOCATION_FAILURE) {
-			engine_collect(d); /* commands that have ended may hold some */
+		/* Released buffers may be waiting for their last commands. Not for ever: a command may wait for what the caller does next. */
+		for (int i = 0; more && ret == CL_MEM_OBJECT_ALLOCATION_FAILURE && i < COLLECT_TRIES; i++) {
+			if (i)
+				usleep(1000);
+			more = engine_collect(d);
 			ret = mem_allocate(mem, 0);
 		}
 	}
@@ -431,9 +458,12 @@ cl_int CL_API_CALL ocl_ReleaseMemObject(cl_mem handle)
 		return CL_INVALID_MEM_OBJECT;
 	ret = object_release(KIND_MEM, handle, CL_INVALID_MEM_OBJECT);
 	/* Commands under way still have it: nobody may wait for them, and the card's memory is wanted back. */
-	if (!ret && !object_users(mem) && atomic_load(&mem->object.refs) > 1)
+	if (!ret && !object_users(mem) && atomic_load(&mem->object.refs) > 1) {
+		if (!atomic_exchange(&mem->doomed, true))
+			doom(mem, 1);
 		for (uint32_t i = 0; i < mem->context->nr_devices; i++)
 			engine_reap(mem->context->devices[i]);
+	}
 	object_put(mem);
 	return ret;
 }

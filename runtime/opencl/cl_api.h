@@ -31,7 +31,8 @@
 	F(CreateImage) F(CreateImage2D) F(CreateImage3D) F(CreateSampler) F(CreateProgramWithBuiltInKernels) F(LinkProgram)                  \
 	F(CreatePipe) F(CreateSamplerWithProperties) F(CreateImageWithProperties) F(CreateProgramWithIL) F(CloneKernel)                      \
 	F(CreateFromGLBuffer) F(CreateFromGLTexture) F(CreateFromGLTexture2D) F(CreateFromGLTexture3D) F(CreateFromGLRenderbuffer)           \
-	F(SVMAlloc) F(SVMFree) F(EnqueueMapImage)
+	F(SVMAlloc) F(SVMFree) F(EnqueueMapImage)                                                                                            \
+	F(CreateEventFromGLsyncKHR) F(CreateFromEGLImageKHR) F(CreateEventFromEGLSyncKHR)
 
 #define CL_DECLARE(name) extern __typeof__(cl##name) ocl_##name;
 CL_IMPLEMENTED(CL_DECLARE)

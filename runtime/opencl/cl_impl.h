@@ -11,7 +11,7 @@
  * by the device's completion thread when something else hangs on it: a command that depends on it, a callback, a full device.
  *
  * Locks, outermost first: device->program_lock; mem->lock (of one root buffer); device->now_lock; graph_lock (status, edges and queues of all events);
- * device->lock (jobs in flight). kernel->lock, program->lock and those of one file are held for themselves. Contexts and queues need none after
+ * device->lock (jobs in flight). kernel->lock, program->lock, device->reset_lock and those of one file are held for themselves. Contexts and queues need none after
  * creation. No function of the caller's is called with a lock held, and nothing is submitted with graph_lock or device->lock.
  *
  * Handles live in memory that is never given back, so a handle that was released, or is of another kind, can be told from a good one
@@ -138,6 +138,8 @@ struct _cl_device_id {
 	struct smartssd_list *spare[MAX_SPARE_LISTS];
 	uint32_t nr_spare;
 
+	pthread_mutex_t reset_lock; /* one looks at compute units and resets them at a time */
+	atomic_uint nr_doomed;	    /* buffers that only commands still have */
 	pthread_mutex_t now_lock; /* engine_run_now(): one at a time, for which there is always room among the jobs */
 };
 
@@ -153,8 +155,8 @@ void engine_start(struct _cl_event *event, struct ready *ready);
 void engine_want(struct _cl_event *event);
 /* Take @event's job: wait for it, or (@look) only if it is done. graph_lock held, and dropped meanwhile. False: nothing to wait for here. */
 bool engine_take(struct _cl_event *event, bool look);
-/* Take, here, what is done: its memory is wanted. */
-void engine_collect(struct _cl_device_id *device);
+/* Take, here, what is done: its memory is wanted. Is there more that commands under way are about to give back? */
+bool engine_collect(struct _cl_device_id *device);
 /* Let the completion thread take what is under way. */
 void engine_reap(struct _cl_device_id *device);
 /* Submit and wait, outside of any queue: 0 or -errno. No lock but a buffer's is held. */
@@ -282,7 +284,8 @@ struct _cl_event {
 	struct _cl_event *job_next;
 	uint32_t job_from, job_nr; /* its commands in the job */
 	cl_int job_error;	   /* its part of the job is not whole */
-	bool again, had_again;	   /* it did not start, and is (was) submitted once more */
+	bool again;		   /* it did not start, and is to be submitted once more */
+	uint32_t nr_again;	   /* times that it was */
 
 	union {
 		struct {
@@ -378,6 +381,7 @@ struct _cl_mem {
 	uint64_t offset, bytes;
 	cl_mem_flags flags;
 	void *host_ptr; /* as given, USE_HOST_PTR only */
+	atomic_bool doomed; /* counted in nr_doomed of the context's devices */
 	bool direct;	/* the host maps the card's memory itself: P2P_BUFFER, HOST_ONLY */
 
 	pthread_mutex_t lock; /* root buffers: */
@@ -387,7 +391,6 @@ struct _cl_mem {
 	void *host;	      /* host side of a buffer that is not direct: host_ptr, or memory of ours when it was mapped */
 	bool host_own;
 	struct mapping *mappings;
-	uint32_t nr_mappings;
 	struct mem_callback *callbacks;
 };
 

@@ -10,11 +10,12 @@
 
 #define FUSE_MAX 256 /* device commands after which no more events are added to a job */
 #define FEW	 8
+#define MAX_AGAIN 10
 
 cl_int engine_init(struct _cl_device_id *d)
 {
 	if (pthread_rwlock_init(&d->program_lock, NULL) || pthread_mutex_init(&d->lock, NULL) || pthread_mutex_init(&d->now_lock, NULL) ||
-	    pthread_cond_init(&d->work, NULL) || pthread_cond_init(&d->recorded, NULL))
+	    pthread_mutex_init(&d->reset_lock, NULL) || pthread_cond_init(&d->work, NULL) || pthread_cond_init(&d->recorded, NULL))
 		return CL_OUT_OF_HOST_MEMORY;
 	d->starved_last = &d->starved;
 	return CL_SUCCESS;
@@ -81,13 +82,15 @@ static void end_events(struct job *job, const struct smartssd_result *results, i
 		next = event->job_next;
 		event->in_job = NULL;
 		event->job_next = NULL;
-		if (event->failed) {
+		if (event->unmet) {
+			/* What it follows has not ended, but goes once more: when that ends, or takes this one along, it is this one's turn. */
+		} else if (event->failed) {
 			event_end(event, CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST, ready);
 		} else if (event->job_error) {
 			event_end(event, event->job_error, ready);
 		} else if ((status == -ECANCELED && event != first) || event->again) {
 			/* What it only followed has failed: it runs by itself. Or reset_units() says so. */
-			event->had_again |= event->again;
+			event->nr_again += event->again;
 			event->again = false;
 			event->start_ns = event->end_ns = 0;
 			ready_start(ready, event);
@@ -117,18 +120,21 @@ static struct _cl_event *pop_starved(struct _cl_device_id *d)
 
 /*
  * A compute unit that crashed or hangs takes no run any more, and an OpenCL program has no way to reset it. Runs that were refused because of that have
- * not started: they get another chance.
+ * not started: they get another chance, as another run may be next to crash before their turn, up to MAX_AGAIN times.
  */
 static void reset_unsound(struct _cl_device_id *d, uint64_t mask)
 {
 	struct smartssd_cu_info info;
 
+	/* Who looks resets before anybody else looks: else a second reset would hit the run that the first one made room for. */
+	pthread_mutex_lock(&d->reset_lock);
 	for (; mask; mask &= mask - 1) {
 		uint32_t cu = (uint32_t)__builtin_ctzll(mask);
 
 		if (!smartssd_cu_info(d->dev, cu, &info) && (info.state == SMARTSSD_CU_HUNG || info.state == SMARTSSD_CU_CRASHED))
 			smartssd_cu_reset(d->dev, cu);
 	}
+	pthread_mutex_unlock(&d->reset_lock);
 }
 
 static void reset_units(struct _cl_device_id *d, const struct job *job, const struct smartssd_result *results)
@@ -145,7 +151,7 @@ static void reset_units(struct _cl_device_id *d, const struct job *job, const st
 		if (!failed)
 			continue;
 		reset_unsound(d, event->run.run->mask);
-		event->again = !started && !event->had_again;
+		event->again = !started && event->nr_again < MAX_AGAIN;
 	}
 }
 
@@ -247,16 +253,15 @@ static bool is_finishing(struct _cl_device_id *d)
 	return is;
 }
 
-void engine_collect(struct _cl_device_id *d)
+bool engine_collect(struct _cl_device_id *d)
 {
+	bool more = is_finishing(d) || atomic_load(&d->nr_doomed);
 	struct smartssd_result *results = malloc(SMARTSSD_MAX_CMDS * sizeof(*results));
 
 	while (results && !take(d, 0, 0, results, SMARTSSD_MAX_CMDS))
 		;
 	free(results);
-	/* What another thread has taken is about to be given back. Not for ever: that may be a callback of its which is here. */
-	for (int i = 0; i < 200 && is_finishing(d); i++)
-		usleep(500);
+	return more;
 }
 
 /* ---- the completion thread ---- */

@@ -35,8 +35,11 @@ static cl_int export(struct _cl_mem *mem, int *fd)
 	pthread_mutex_lock(&mem->lock);
 	device = exporting_device(mem);
 	pthread_mutex_unlock(&mem->lock);
-	if (device < 0)
+	if (device < 0) {
+		context_notify(mem->context, "xclGetMemObjectFd: the buffer is on none of the context's %u cards yet: use it on one of them first",
+			       mem->context->nr_devices);
 		return CL_INVALID_MEM_OBJECT;
+	}
 	/* What the host has put there goes along; and somebody else may write to it from now on. */
 	ret = mem_use(mem, (uint32_t)device, true, &bo);
 	if (!ret && smartssd_bo_export(mem->context->devices[device]->dev, bo, fd))

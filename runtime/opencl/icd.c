@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The dispatch table that the loader finds in every handle, and the functions that say no: images, samplers, OpenCL C, and what came after 1.2. */
 #include "cl_impl.h"
+#include <CL/cl_egl.h>
+#include <CL/cl_ext.h>
 #include <CL/cl_gl.h>
 
 /*
@@ -26,6 +28,9 @@ const cl_icd_dispatch dispatch_table = {
 	REFUSED(EnqueueSVMUnmap) REFUSED(SetKernelArgSVMPointer) REFUSED(SetKernelExecInfo) REFUSED(EnqueueSVMMigrateMem)
 	REFUSED(GetDeviceAndHostTimer) REFUSED(GetHostTimer) REFUSED(GetKernelSubGroupInfo) REFUSED(SetDefaultDeviceCommandQueue)
 	REFUSED(SetProgramReleaseCallback) REFUSED(SetProgramSpecializationConstant) REFUSED(SetContextDestructorCallback)
+	/* Extensions that the loader has entries for, too, whatever a platform says it has. Those of Direct3D it has not here: they stay NULL. */
+	.clRetainDeviceEXT = ocl_RetainDevice, .clReleaseDeviceEXT = ocl_ReleaseDevice, REFUSED(CreateSubDevicesEXT)
+	REFUSED(GetGLContextInfoKHR) REFUSED(EnqueueAcquireEGLObjectsKHR) REFUSED(EnqueueReleaseEGLObjectsKHR) REFUSED(GetKernelSubGroupInfoKHR)
 };
 
 /* Functions that return an object: the error goes to the last argument, behind @args. */
@@ -53,6 +58,9 @@ NO_OBJECT(cl_mem, CreateFromGLTexture2D, cl_context c, cl_mem_flags f, cl_GLenum
 NO_OBJECT(cl_mem, CreateFromGLTexture3D, cl_context c, cl_mem_flags f, cl_GLenum t, cl_GLint l, cl_GLuint x)
 NO_OBJECT(cl_mem, CreateFromGLRenderbuffer, cl_context c, cl_mem_flags f, cl_GLuint b)
 NO_OBJECT(void *, EnqueueMapImage, cl_command_queue q, cl_mem m, cl_bool b, cl_map_flags f, const size_t *o, const size_t *r, size_t *p, size_t *s, cl_uint n, const cl_event *l, cl_event *e)
+NO_OBJECT(cl_event, CreateEventFromGLsyncKHR, cl_context c, cl_GLsync s)
+NO_OBJECT(cl_mem, CreateFromEGLImageKHR, cl_context c, CLeglDisplayKHR d, CLeglImageKHR i, cl_mem_flags f, const cl_egl_image_properties_khr *p)
+NO_OBJECT(cl_event, CreateEventFromEGLSyncKHR, cl_context c, CLeglSyncKHR s, CLeglDisplayKHR d)
 
 void *CL_API_CALL ocl_SVMAlloc(cl_context context, cl_svm_mem_flags flags, size_t size, cl_uint alignment)
 {

@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include "cl_impl.h"
 
+#define XCLBIN_MAGIC	 "xclbin2" /* with its zero */
+#define XCLBIN_LENGTH_AT 304	   /* of the file, in the header */
+
 static void design_free(struct design *design)
 {
 	for (uint32_t i = 0; design && i < SMARTSSD_MAX_CUS; i++)
@@ -98,13 +101,24 @@ static const char *load_error(int error)
 	}
 }
 
+/* Does the header make sense? A driver knows what is loaded already by its UUID, and then does not look at the rest. */
+static bool has_header(const struct program_device *p)
+{
+	uint64_t length;
+
+	if (p->bytes < XCLBIN_LENGTH_AT + sizeof(length) || memcmp(p->binary, XCLBIN_MAGIC, sizeof(XCLBIN_MAGIC)))
+		return false;
+	memcpy(&length, (const char *)p->binary + XCLBIN_LENGTH_AT, sizeof(length));
+	return length > XCLBIN_LENGTH_AT && length <= p->bytes;
+}
+
 static cl_int load(struct _cl_context *context, struct program_device *p)
 {
 	struct _cl_device_id *d = p->device;
 	int ret;
 
 	pthread_rwlock_wrlock(&d->program_lock);
-	ret = smartssd_xclbin_load(d->dev, p->binary, p->bytes);
+	ret = has_header(p) ? smartssd_xclbin_load(d->dev, p->binary, p->bytes) : -EBADMSG;
 	if (ret)
 		d->loaded = d->loaded && ret != -EIO && ret != -ENODEV;
 	else
@@ -161,18 +175,24 @@ static cl_int fill_in(struct _cl_program *program, cl_uint nr, const cl_device_i
 		if (empty)
 			ret = CL_INVALID_VALUE;
 	}
-	for (cl_uint i = 0; !ret && i < nr; i++) {
+	if (ret)
+		return ret;
+	/* All of them, also behind one that fails: the caller is told about each. */
+	for (cl_uint i = 0; i < nr; i++) {
 		struct program_device *p = &program->devices[program->nr++];
+		cl_int loaded = CL_OUT_OF_HOST_MEMORY;
 
 		p->device = devices[i];
 		p->bytes = lengths[i];
 		p->binary = malloc(lengths[i]);
-		if (!p->binary)
-			return CL_OUT_OF_HOST_MEMORY;
-		memcpy(p->binary, binaries[i], lengths[i]);
-		ret = load(program->context, p);
+		if (p->binary) {
+			memcpy(p->binary, binaries[i], lengths[i]);
+			loaded = load(program->context, p);
+		}
 		if (status)
-			status[i] = ret == CL_INVALID_BINARY ? ret : CL_SUCCESS;
+			status[i] = loaded;
+		if (!ret)
+			ret = loaded;
 	}
 	return ret;
 }

@@ -74,8 +74,16 @@ cl_program host_program(struct host *h, const char *xclbin)
 	return program;
 }
 
+const char *host_dir(void)
+{
+	const char *dir = getenv("OPENCL_TEST_DIR");
+
+	return dir ? dir : "/var/tmp";
+}
+
 void host_open(struct host *h, const char *devices)
 {
+	const char *cards = getenv("OPENCL_TEST_CARDS");
 	char path[8192];
 	cl_uint nr = 0;
 	cl_int ret;
@@ -84,6 +92,8 @@ void host_open(struct host *h, const char *devices)
 	own_tree(path, sizeof(path) - 32);
 	strcat(path, "/opencl/vendors");
 	setenv("OCL_ICD_VENDORS", path, 1);
+	if (devices && strchr(devices, ' ') && cards)
+		devices = cards;
 	if (devices)
 		setenv("SMARTSSD_DEVICE", devices, 1);
 	else

@@ -34,4 +34,6 @@ BENCHES += $(B)/tests/opencl/bench_opencl
 
 # What depends on time more than on memory is not under the sanitizers twice.
 TESTS += tests/opencl/clients.sh $(OPENCL_TEST_NAMES:%=$(B)/san/tests/opencl/%) $(B)/tests/opencl/test_events $(B)/tests/opencl/test_hosts
+# All of them run in a guest, too: tests/e2e/vm-opencl.sh
+TEST_DEPS += $(OPENCL_TEST_NAMES:%=$(B)/tests/opencl/%)
 endif

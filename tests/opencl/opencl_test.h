@@ -28,7 +28,7 @@ struct host {
 	cl_program program;	/* examples.xclbin */
 };
 
-/* One embedded card, unless $SMARTSSD_DEVICE says otherwise. */
+/* One embedded card, unless $SMARTSSD_DEVICE says otherwise; @devices "A B": these two, unless $OPENCL_TEST_CARDS names two of the driver's. */
 void host_open(struct host *h, const char *devices);
 /* Release all; nothing of it is live then. */
 void host_close(struct host *h);
@@ -47,6 +47,8 @@ cl_int event_status(cl_event event);
 /* Bytes of the first device's memory. */
 size_t host_memory(struct host *h);
 
+/* Where files for O_DIRECT go: $OPENCL_TEST_DIR, on the first card's drive; /var/tmp */
+const char *host_dir(void);
 /* The build folder with examples.xclbin. */
 const char *build_dir(void);
 

@@ -460,6 +460,37 @@ START_TEST(maps)
 }
 END_TEST
 
+/* A sub-buffer that is released while it is mapped: later ones, one of which has its address, are not mapped. */
+START_TEST(mapped_sub_buffer)
+{
+	const cl_buffer_region region = { 4096, 4096 };
+	cl_mem mem = host_buffer(&h, 0, 65536), sub, again = NULL;
+	bool same = false;
+	cl_uint n;
+	cl_int ret;
+	void *p;
+
+	sub = clCreateSubBuffer(mem, 0, CL_BUFFER_CREATE_TYPE_REGION, &region, &ret);
+	ok(ret);
+	p = clEnqueueMapBuffer(h.queue, sub, CL_TRUE, CL_MAP_WRITE, 0, 4096, 0, NULL, NULL, &ret);
+	ok(ret);
+	fails(clEnqueueUnmapMemObject(h.queue, mem, p, 0, NULL, NULL), CL_INVALID_VALUE);
+	ok(clReleaseMemObject(sub));
+	for (int i = 0; i < 20000 && !same; i++) {
+		again = clCreateSubBuffer(mem, 0, CL_BUFFER_CREATE_TYPE_REGION, &region, &ret);
+		ok(ret);
+		same = again == sub;
+		ok(clGetMemObjectInfo(again, CL_MEM_MAP_COUNT, sizeof(n), &n, NULL));
+		ck_assert_uint_eq(n, 0);
+		if (same)
+			fails(clEnqueueUnmapMemObject(h.queue, again, p, 0, NULL, NULL), CL_INVALID_VALUE);
+		ok(clReleaseMemObject(again));
+	}
+	ck_assert(same);
+	ok(clReleaseMemObject(mem));
+}
+END_TEST
+
 /* USE_HOST_PTR: the host's memory is the buffer's host side; COPY_HOST_PTR: it is read once. */
 START_TEST(host_pointers)
 {
@@ -618,6 +649,7 @@ static void add(TCase *t)
 	tcase_add_test(t, box_limits);
 	tcase_add_test(t, copy_rect_overlap);
 	tcase_add_test(t, maps);
+	tcase_add_test(t, mapped_sub_buffer);
 	tcase_add_test(t, host_pointers);
 	tcase_add_test(t, migrate);
 	tcase_add_test(t, extension);

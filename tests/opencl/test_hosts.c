@@ -8,14 +8,14 @@
 #define WORDS (PIECE / 4)
 
 static struct host h;
-static char path[64];
+static char path[512];
 
 /* A file of @bytes in which word i is i * 3; opened with O_DIRECT where the filesystem can. */
 static int make_file(size_t bytes, bool fill)
 {
 	int fd, direct;
 
-	snprintf(path, sizeof(path), "/var/tmp/smartssd-opencl-XXXXXX");
+	snprintf(path, sizeof(path), "%s/smartssd-opencl-XXXXXX", host_dir());
 	fd = mkstemp(path);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(ftruncate(fd, (off_t)bytes), 0);
@@ -30,6 +30,7 @@ static int make_file(size_t bytes, bool fill)
 	}
 	direct = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
 	unlink(path);
+	ck_assert_msg(direct >= 0 || !getenv("OPENCL_TEST_DIR"), "no O_DIRECT in %s", host_dir());
 	if (direct < 0)
 		return fd;
 	close(fd);
@@ -238,6 +239,7 @@ START_TEST(two_cards)
 	result = host_buffer(&h, 0, PIECE);
 	/* No device of the context has it yet */
 	fails(get_fd(result, &fd), CL_INVALID_MEM_OBJECT);
+	ck_assert_msg(strstr(host_said(), "none of the context's 2 cards"), "%s", host_said());
 
 	p = map_p2p(in, PIECE);
 	ck_assert_int_eq(pread(file, p, PIECE, 0), PIECE);
@@ -281,6 +283,45 @@ START_TEST(two_cards)
 	ok(clReleaseMemObject(result));
 	ok(clReleaseKernel(kernel));
 	ok(clReleaseCommandQueue(second));
+	host_close(&h);
+}
+END_TEST
+
+/* Each device's binary has a status of its own. */
+START_TEST(binary_statuses)
+{
+	const struct {
+		size_t cut[2];
+		cl_int status[2], ret;
+	} cases[] = {
+		{ { 1, 1 }, { CL_SUCCESS, CL_SUCCESS }, CL_SUCCESS },
+		{ { 2, 1 }, { CL_INVALID_BINARY, CL_SUCCESS }, CL_INVALID_BINARY },
+		{ { 1, 2 }, { CL_SUCCESS, CL_INVALID_BINARY }, CL_INVALID_BINARY },
+		{ { 2, 2 }, { CL_INVALID_BINARY, CL_INVALID_BINARY }, CL_INVALID_BINARY },
+		{ { 0, 1 }, { CL_INVALID_VALUE, CL_SUCCESS }, CL_INVALID_VALUE },
+	};
+	const unsigned char *binaries[2];
+	cl_int status[2], ret;
+	cl_program program;
+	size_t bytes;
+	void *data;
+
+	host_open(&h, "emu:ddr=64M,serial=1 emu:ddr=64M,serial=2");
+	data = host_read_file("examples.xclbin", &bytes);
+	binaries[0] = binaries[1] = data;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const size_t lengths[2] = { cases[i].cut[0] ? bytes / cases[i].cut[0] : 0, cases[i].cut[1] ? bytes / cases[i].cut[1] : 0 };
+
+		status[0] = status[1] = 1;
+		program = clCreateProgramWithBinary(h.context, 2, h.device, lengths, binaries, status, &ret);
+		fails(ret, cases[i].ret);
+		ck_assert_int_eq(!program, !!ret);
+		for (int d = 0; d < 2; d++)
+			ck_assert_msg(status[d] == cases[i].status[d], "case %zu, device %d: %d", i, d, status[d]);
+		if (program)
+			ok(clReleaseProgram(program));
+	}
+	free(data);
 	host_close(&h);
 }
 END_TEST
@@ -371,6 +412,7 @@ static void add(TCase *t)
 	tcase_add_test(t, run_and_write);
 	tcase_add_test(t, overlapped);
 	tcase_add_test(t, bandwidth);
+	tcase_add_test(t, binary_statuses);
 	tcase_add_test(t, several_devices);
 	tcase_add_test(t, two_cards);
 	tcase_add_test(t, follows);

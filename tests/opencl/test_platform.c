@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Platform, devices, contexts and queues: what they say, and what they refuse. */
 #include "opencl_test.h"
+#include <CL/cl_egl.h>
 
 static struct host h;
 
@@ -234,6 +235,32 @@ START_TEST(refused)
 }
 END_TEST
 
+/* Extensions that the loader has entries for, whatever a platform says it has: an error, too. */
+START_TEST(extensions)
+{
+	const cl_context_properties properties[] = { CL_CONTEXT_PLATFORM, (cl_context_properties)h.platform, 0 };
+	cl_kernel kernel = host_kernel(h.program, "adder");
+	cl_int ret = 0;
+	size_t bytes;
+
+	ok(clRetainDeviceEXT(h.device[0]));
+	ok(clReleaseDeviceEXT(h.device[0]));
+	fails(clReleaseDeviceEXT((cl_device_id)h.queue), CL_INVALID_DEVICE);
+	ck_assert_int_lt(clCreateSubDevicesEXT(h.device[0], NULL, 0, NULL, NULL), 0);
+	ck_assert_int_lt(clGetGLContextInfoKHR(properties, CL_CURRENT_DEVICE_FOR_GL_CONTEXT_KHR, 0, NULL, &bytes), 0);
+	ck_assert_ptr_null(clCreateEventFromGLsyncKHR(h.context, NULL, &ret));
+	fails(ret, CL_INVALID_OPERATION);
+	ck_assert_ptr_null(clCreateFromEGLImageKHR(h.context, NULL, NULL, 0, NULL, &ret));
+	fails(ret, CL_INVALID_OPERATION);
+	ck_assert_ptr_null(clCreateEventFromEGLSyncKHR(h.context, NULL, NULL, &ret));
+	fails(ret, CL_INVALID_OPERATION);
+	fails(clEnqueueAcquireEGLObjectsKHR(h.queue, 0, NULL, 0, NULL, NULL), CL_INVALID_OPERATION);
+	fails(clEnqueueReleaseEGLObjectsKHR(h.queue, 0, NULL, 0, NULL, NULL), CL_INVALID_OPERATION);
+	ck_assert_int_lt(clGetKernelSubGroupInfoKHR(kernel, h.device[0], 0, 0, NULL, 0, NULL, &bytes), 0);
+	ok(clReleaseKernel(kernel));
+}
+END_TEST
+
 START_TEST(by_name)
 {
 	const char *names[] = { "xclGetMemObjectFd", "xclGetMemObjectFromFd", "xclGetComputeUnitInfo" };
@@ -253,6 +280,7 @@ static void add(TCase *t)
 	tcase_add_test(t, queue_life);
 	tcase_add_test(t, foreign);
 	tcase_add_test(t, refused);
+	tcase_add_test(t, extensions);
 	tcase_add_test(t, by_name);
 }
 

@@ -45,8 +45,7 @@ START_TEST(binaries)
 	ck_assert_msg(strstr(host_said(), "well-formed"), "%s", host_said());
 	ck_assert_ptr_null(load("xclbin2", 8, &status, &ret));
 	fails(ret, CL_INVALID_BINARY);
-	data[300] ^= 0xff;
-	data[304] ^= 0xff;
+	data[304 + 3] ^= 0xff; /* its length */
 	ck_assert_ptr_null(load(data, bytes, &status, &ret));
 	fails(ret, CL_INVALID_BINARY);
 	ok(clReleaseKernel(host_kernel(h.program, "adder")));
@@ -418,7 +417,7 @@ START_TEST(faults)
 }
 END_TEST
 
-/* Many runs without order on one compute unit, one of which crashes: the others are not its victims. */
+/* Many runs without order on one compute unit, some of which crash: the others are not their victims. */
 START_TEST(victims)
 {
 	enum { N = 30 };
@@ -429,15 +428,143 @@ START_TEST(victims)
 	cl_event events[N];
 
 	for (int i = 0; i < N; i++) {
-		misbehave(kernel, mem, i == 3 ? 2 : 0);
+		misbehave(kernel, mem, i % 7 == 3 ? 2 : 0);
 		ok(clEnqueueTask(queue, kernel, 0, NULL, &events[i]));
 	}
 	for (int i = N - 1; i >= 0; i--) {
-		fails(clWaitForEvents(1, &events[i]), i == 3 ? CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST : CL_SUCCESS);
+		fails(clWaitForEvents(1, &events[i]), i % 7 == 3 ? CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST : CL_SUCCESS);
 		ok(clReleaseEvent(events[i]));
 	}
 	ok(clReleaseMemObject(mem));
 	ok(clReleaseCommandQueue(queue));
+	ok(clReleaseKernel(kernel));
+	ok(clReleaseProgram(program));
+}
+END_TEST
+
+/*
+ * Commands in the order of a queue, behind one run as one job, when the run (@where 0: none) crashes, or is refused because another queue's run has made the
+ * compute unit crash or hang: each command runs once, after the one before it.
+ */
+static void chain(cl_kernel kernel, cl_mem scrap, cl_uint mode, cl_uint where)
+{
+	enum { N = 5 };
+	cl_command_queue other = host_queue(&h, 0);
+	cl_mem counter = host_buffer(&h, 0, 4096);
+	cl_event start = clCreateUserEvent(h.context, NULL), bad = NULL;
+	cl_uint seen[N], want = 0;
+
+	ok(clEnqueueFillBuffer(h.queue, counter, &(cl_uint){ 0 }, 4, 0, 4, 0, NULL, NULL));
+	for (cl_uint i = 1; i <= N; i++) {
+		misbehave(kernel, i == where ? scrap : counter, i == where ? mode : 1);
+		ok(clEnqueueTask(h.queue, kernel, i == 1, i == 1 ? &start : NULL, NULL));
+		ok(clEnqueueReadBuffer(h.queue, counter, CL_FALSE, 0, 4, &seen[i - 1], 0, NULL, NULL));
+	}
+	if (!where) {
+		misbehave(kernel, scrap, mode);
+		ok(clEnqueueTask(other, kernel, 0, NULL, &bad));
+		if (mode == 3)
+			usleep(50000);
+	}
+	ok(clSetUserEventStatus(start, CL_COMPLETE));
+	ok(clReleaseEvent(start));
+	ok(clFinish(h.queue));
+	for (cl_uint i = 1; i <= N; i++) {
+		want += i != where;
+		ck_assert_msg(seen[i - 1] == want, "mode %u at %u: %u runs after the %u. command, not %u", mode, where, seen[i - 1], i, want);
+	}
+	if (bad) {
+		fails(clWaitForEvents(1, &bad), CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST);
+		ok(clReleaseEvent(bad));
+	}
+	ok(clReleaseMemObject(counter));
+	ok(clReleaseCommandQueue(other));
+}
+
+START_TEST(chains)
+{
+	cl_program program;
+	cl_kernel kernel;
+	cl_mem scrap = host_buffer(&h, 0, 4096);
+
+	setenv("SMARTSSD_RUN_TIMEOUT_MS", "500", 1);
+	program = host_program(&h, "tests/emu/ek.xclbin");
+	kernel = host_kernel(program, "ek:{ek_1}");
+	for (cl_uint where = 0; where <= 3; where++)
+		chain(kernel, scrap, 2, where);
+	for (cl_uint where = 0; where <= 2; where += 2)
+		chain(kernel, scrap, 3, where);
+	ok(clReleaseMemObject(scrap));
+	ok(clReleaseKernel(kernel));
+	ok(clReleaseProgram(program));
+}
+END_TEST
+
+/* Several queues on the same compute units, with runs that crash in each: all others run once. */
+START_TEST(crashes)
+{
+	enum { QUEUES = 4, RUNS = 12, ROUNDS = 4 };
+	cl_program program = host_program(&h, "tests/emu/ek.xclbin");
+	cl_kernel kernel = host_kernel(program, "ek:{ek_1}");
+	cl_mem scrap = host_buffer(&h, 0, 4096), counter[QUEUES];
+	cl_command_queue queue[QUEUES];
+	cl_uint runs, want;
+	cl_event start;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		start = clCreateUserEvent(h.context, NULL);
+		for (int q = 0; q < QUEUES; q++) {
+			queue[q] = host_queue(&h, 0);
+			counter[q] = host_buffer(&h, 0, 4096);
+			ok(clEnqueueFillBuffer(queue[q], counter[q], &(cl_uint){ 0 }, 4, 0, 4, 0, NULL, NULL));
+			ok(clEnqueueMarkerWithWaitList(queue[q], 1, &start, NULL));
+			for (int i = 0; i < RUNS; i++) {
+				misbehave(kernel, (i + q) % 5 == 0 ? scrap : counter[q], (i + q) % 5 == 0 ? 2 : 1);
+				ok(clEnqueueTask(queue[q], kernel, 0, NULL, NULL));
+			}
+		}
+		ok(clSetUserEventStatus(start, CL_COMPLETE));
+		for (int q = 0; q < QUEUES; q++) {
+			want = 0;
+			for (int i = 0; i < RUNS; i++)
+				want += (i + q) % 5 != 0;
+			ok(clEnqueueReadBuffer(queue[q], counter[q], CL_TRUE, 0, 4, &runs, 0, NULL, NULL));
+			ck_assert_msg(runs == want, "round %d, queue %d: %u runs, not %u", round, q, runs, want);
+			ok(clReleaseCommandQueue(queue[q]));
+			ok(clReleaseMemObject(counter[q]));
+		}
+		ok(clReleaseEvent(start));
+	}
+	ok(clReleaseMemObject(scrap));
+	ok(clReleaseKernel(kernel));
+	ok(clReleaseProgram(program));
+}
+END_TEST
+
+/* Released while a kernel still has it: its memory is waited for when there is no other; not for ever, when the kernel waits for what comes next. */
+START_TEST(released_in_use)
+{
+	cl_program program = host_program(&h, "tests/emu/ek.xclbin");
+	cl_kernel kernel = host_kernel(program, "ek");
+	cl_event start = clCreateUserEvent(h.context, NULL);
+	size_t most = host_memory(&h) / 4 * 3;
+	cl_mem mem = host_buffer(&h, 0, most);
+	cl_int ret;
+
+	misbehave(kernel, mem, 1);
+	ok(clSetKernelArg(kernel, 4, sizeof(cl_uint), &(cl_uint){ 200 })); /* ms */
+	ok(clEnqueueTask(h.queue, kernel, 0, NULL, NULL));
+	ok(clReleaseMemObject(mem));
+	mem = host_buffer(&h, 0, most);
+	misbehave(kernel, mem, 1);
+	ok(clEnqueueTask(h.queue, kernel, 1, &start, NULL));
+	ok(clReleaseMemObject(mem));
+	ck_assert_ptr_null(clCreateBuffer(h.context, 0, most, NULL, &ret));
+	fails(ret, CL_MEM_OBJECT_ALLOCATION_FAILURE);
+	ok(clSetUserEventStatus(start, CL_COMPLETE));
+	mem = host_buffer(&h, 0, most);
+	ok(clReleaseMemObject(mem));
+	ok(clReleaseEvent(start));
 	ok(clReleaseKernel(kernel));
 	ok(clReleaseProgram(program));
 }
@@ -456,6 +583,9 @@ static void add(TCase *t)
 	tcase_add_test(t, ranges);
 	tcase_add_test(t, faults);
 	tcase_add_test(t, victims);
+	tcase_add_test(t, chains);
+	tcase_add_test(t, crashes);
+	tcase_add_test(t, released_in_use);
 }
 
 int main(void)
