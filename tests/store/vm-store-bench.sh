@@ -52,8 +52,8 @@ echo "raw namespace, without cache and without putting equal rows together; targ
 $lookups compare /dev/ssd0 rm1 $few zipf=0 "engine,name=engine,$card,no_dedup"' || exit 1
 rm "$folder/raw.img"
 
-mkdir "$folder/root" && "$build/tests/store/bench/lookups" make "$folder/root/store" rm1 && truncate -s 1536M "$folder/ext4.img" && mkfs.ext4 -q -d "$folder/root" "$folder/ext4.img" || exit 1
-rm -r "$folder/root"
+mkdir "$folder/files" && "$build/tests/store/bench/lookups" make "$folder/files/store" rm1 && truncate -s 1536M "$folder/ext4.img" && mkfs.ext4 -q -d "$folder/files" "$folder/ext4.img" || exit 1
+rm -r "$folder/files"
 # shellcheck disable=SC2016
 guest "$folder/ext4.img" '
 mkdir -p /run/ssd && mount -o ro /dev/ssd0 /run/ssd || exit 1
