@@ -1,21 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Documentation/examples/recommend.c: built as its first lines say, against the installed headers and the shared library, and run on a store. TAP.
-set -u
-root=$(cd "$(dirname "$0")/../.." && pwd)
-lib=$(cd "${SMARTSSD_LIBDIR:-$root/build}" && pwd)
-. "$root/tests/tap.sh"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-export SMARTSSD_DEVICE=emu: SMARTSSD_LIBDIR=$lib
-if ! /usr/bin/python3 -c 'import numpy' 2>/dev/null; then
-	echo "1..0 # SKIP no NumPy in /usr/bin/python3 (Debian: python3-numpy)"
-	exit 77
-fi
-mkdir -p "$work/lib" "$work/include/smartssd/runtime" "$work/include/smartssd/uapi"
-cp -L "$lib/libsmartssd.so.0" "$work/lib/" && ln -s libsmartssd.so.0 "$work/lib/libsmartssd.so"
-cp "$root"/runtime/libsmartssd*.h "$work/include/smartssd/runtime/" && cp "$root/uapi/smartssd.h" "$work/include/smartssd/uapi/"
-flags=$(PKG_CONFIG_PATH=$lib pkg-config --define-variable=prefix="$work" --cflags --libs libsmartssd)
+# shellcheck source=tests/example.sh
+. "$(dirname "$0")/../example.sh"
 # shellcheck disable=SC2086
 check "it builds with pkg-config's flags" gcc -std=gnu11 -Wall -Wextra -Werror "$root/Documentation/examples/recommend.c" $flags -pthread -o "$work/recommend"
 check "it has less than 80 lines" test "$(wc -l <"$root/Documentation/examples/recommend.c")" -lt 80
